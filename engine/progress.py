@@ -1,0 +1,61 @@
+"""How work reports and how it is stopped: one seam, no threads, no screens.
+
+Work gets a `Report`. It calls `tick` at each step; a tick raises `Cancelled` once a stop was asked for.
+A function that knows only its own steps takes a `Tick`, a report with the stage's name already bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+
+class Cancelled(Exception):
+    """The user asked the work to stop; raised by a tick, so that every `finally` runs."""
+
+
+Tick = Callable[[int, int], None]
+"""`tick(done, total)`; raises `Cancelled` when the work is to stop."""
+
+
+class Report(Protocol):
+    """Where work says how far it is."""
+
+    def tick(self, stage: str, done: int, total: int) -> None:
+        """Say that `done` of `total` steps of `stage` are over. Raises `Cancelled` when a stop was asked for."""
+        ...
+
+    def measure(self, step: int, values: Mapping[str, float]) -> None:
+        """Give numbers for a chart at a step, such as the loss or an identity distance."""
+        ...
+
+    def preview(self, name: str, path: Path) -> None:
+        """Name a finished picture file worth showing now."""
+        ...
+
+
+class SilentReport:
+    """A report that nobody reads and that never stops the work."""
+
+    def tick(self, stage: str, done: int, total: int) -> None:
+        """See `Report.tick`."""
+
+    def measure(self, step: int, values: Mapping[str, float]) -> None:
+        """See `Report.measure`."""
+
+    def preview(self, name: str, path: Path) -> None:
+        """See `Report.preview`."""
+
+
+def silent(done: int, total: int) -> None:
+    """Be the tick of work that nobody follows."""
+
+
+def stage(report: Report, name: str) -> Tick:
+    """Bind a stage's name to a report."""
+
+    def tick(done: int, total: int) -> None:
+        report.tick(name, done, total)
+
+    return tick

@@ -1,0 +1,153 @@
+"""What a restorer is: one aligned face in, one aligned face out, and a descriptor that says all about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import EngineError
+from engine.progress import Tick
+
+if TYPE_CHECKING:
+    from engine.prior.bundle import Prior
+
+Pixels = NDArray[np.float32]
+
+
+class BadOption(EngineError):
+    """An option that a restorer does not have, or a value outside its range."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is known of one option: enough to check a value, to draw a control and to write its help."""
+
+    title: str
+    help: str
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    advanced: bool = False
+
+
+def option(default: Any, title: str, help: str, **known: Any) -> Any:
+    """Declare an option: its default, its title, what it does, and `Choice`'s other fields."""
+    return field(default=default, metadata={"choice": Choice(title, help, **known)})
+
+
+@dataclass(frozen=True)
+class Options:
+    """Base of a restorer's typed options; every field is declared by `option`."""
+
+
+def choice(of: Field[Any]) -> Choice:
+    """Give what is known of an option field."""
+    known: Choice = of.metadata["choice"]
+    return known
+
+
+def read_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
+    """Make checked options from names and values; what is not named keeps its default.
+
+    Raises:
+        BadOption: an unknown name, a value of another type or outside its range, each with what is allowed.
+    """
+    known = {f.name: f for f in fields(kind)}
+    read: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            allowed = ", ".join(known) or "none"
+            raise BadOption(f"There is no option {name!r} here. The options are: {allowed}.")
+        read[name] = _checked(name, value, known[name])
+    return kind(**read)
+
+
+def _checked(name: str, value: Any, of: Field[Any]) -> Any:
+    what = choice(of)
+    if what.choices:
+        if value not in what.choices:
+            raise BadOption(f"{name} must be one of {', '.join(what.choices)}, got {value!r}.")
+        return value
+    if isinstance(of.default, bool):
+        if not isinstance(value, bool):
+            raise BadOption(f"{name} must be true or false, got {value!r}.")
+        return value
+    if isinstance(of.default, str):
+        return str(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise BadOption(f"{name} must be a number, got {value!r}.") from error
+    too_low = what.low is not None and number < what.low
+    if too_low or (what.high is not None and number > what.high) or not np.isfinite(number):
+        raise BadOption(f"{name} must be {what.low:g} to {what.high:g}, got {value!r}.")
+    if isinstance(of.default, int):
+        if number != int(number):
+            raise BadOption(f"{name} must be a whole number, got {value!r}.")
+        return int(number)
+    return number
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is known of whoever the face belongs to; blind restorers read nothing of it."""
+
+    prompt: str = ""
+    """The person's phrase, such as `a photo of a sks man`."""
+    references: tuple[Pixels, ...] = ()
+    """Aligned reference faces."""
+    tuned: Path | None = None
+    """Folder of the person's tuned model."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a restorer may need to load."""
+
+    prior: Callable[[], Prior]
+    """Gives the loaded prior; loads it once."""
+
+
+class Restorer(Protocol):
+    """A loaded restorer."""
+
+    def restore(self, face: Pixels, subject: Subject, options: Any, *, seed: int, tick: Tick) -> Pixels:
+        """Restore one face.
+
+        Args:
+            face: `(size, size, 3)`, 0 to 1, FFHQ alignment; not changed.
+            subject: see there.
+            options: of the restorer's own `Options` class.
+            seed: the same seed gives the same picture.
+            tick: to be called at every step; raises `Cancelled`.
+
+        Returns:
+            Like `face`.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class RestorerInfo:
+    """Everything about a restorer that can be said without loading it."""
+
+    id: str
+    title: str
+    summary: str
+    """One sentence for people who know photos, not networks."""
+    paper: str
+    """Address of the paper, or "none"."""
+    source: str
+    """repository@commit that its numbers are compared with, or "this project"."""
+    license: str
+    """Of the weights and the code, as one would ask before using the result for money."""
+    load: Callable[[Context], Restorer]
+    options: type[Options] = Options
+    needs_person: bool = False
+    """Whether it can do nothing without a tuned model."""

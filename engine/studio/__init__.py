@@ -1,0 +1,118 @@
+"""The assembler: one workspace held open, its people, its jobs. What screens and the command line talk to."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from engine import images
+from engine.jobs import Event, Job, Runner
+from engine.studio import work
+from engine.studio.work import Asked
+from engine.workspace import Workspace, new_id
+
+if TYPE_CHECKING:
+    from engine.people import AddOutcome, Library, Person
+
+__all__ = ["Asked", "Event", "Job", "Studio"]
+
+
+class Studio:
+    """A workspace held by this process. Use it as a context manager, or call `close`."""
+
+    def __init__(self, root: Path, *, device: str = "auto") -> None:
+        """Open and lock the workspace.
+
+        Raises:
+            WorkspaceBusy: another process holds it.
+        """
+        self.workspace = Workspace(root)
+        self.device = device
+        self._lock = self.workspace.lock()
+        self._lock.__enter__()
+        self.runner = Runner(self.workspace.jobs, work.work, logs=self.workspace.logs)
+        self._library: Library | None = None
+
+    def __enter__(self) -> Studio:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """End the worker and let the workspace go."""
+        self.runner.close()
+        self._lock.__exit__(None, None, None)
+
+    @property
+    def people(self) -> Library:
+        """The people of this workspace; opening them loads the face networks, so it is put off until needed."""
+        if self._library is None:
+            self._library = work.library(self.workspace)
+        return self._library
+
+    def add_photos(self, person: str, paths: list[Path]) -> list[AddOutcome]:
+        """Add photos or folders to a person; each face comes back with its verdict."""
+        from engine.progress import SilentReport
+
+        return self.people.add(self.people.get(person), paths, SilentReport())
+
+    def person(self, name: str, subject: str = "person") -> Person:
+        """Give the person of a name, made if there is none."""
+        for known in self.people.list():
+            if known.name == name:
+                return known
+        return self.people.create(name, subject)
+
+    def start_tuning(self, person: str, recipe: str = "quick") -> Job:
+        """Begin to tune a person in the worker."""
+        return self.runner.start("tune", {**self._common(), "person": person, "recipe": recipe})
+
+    def start_restoring(
+        self,
+        photo: Path,
+        *,
+        person: str | None,
+        restorer: str = "dual-pivot",
+        options: Mapping[str, Any] | None = None,
+        recipe: str = "quick",
+        seed: int = 0,
+        face: int | None = None,
+    ) -> Job:
+        """Begin to restore a photo in the worker; tunes the person first if that was not done yet.
+
+        The photo is copied into a new run folder, so that the page may go and come back; the result lies beside it.
+        """
+        images.read_photo(photo)  # a bad file is refused here, before a worker is bothered
+        # Pictures of a person lie with the person, so that removing them leaves none behind.
+        home = self.people.folder(self.people.get(person)) / "runs" if person is not None else self.workspace.runs
+        run = home / new_id("run")
+        run.mkdir(parents=True)
+        kept = run / photo.name  # by its own name, which sentences and the provenance say
+        shutil.copyfile(photo, kept)
+        out = images.free_name(run, f"{photo.stem}-restored", ".png")
+        return self.runner.start(
+            "restore",
+            {
+                **self._common(),
+                "photo": str(kept),
+                "name": photo.name,
+                "out": str(out),
+                "restorer": restorer,
+                "options": dict(options or {}),
+                "person": person,
+                "recipe": recipe,
+                "seed": seed,
+                "face": face,
+            },
+        )
+
+    def _common(self) -> dict[str, Any]:
+        return {"workspace": str(self.workspace.root), "device": self.device}

@@ -1,0 +1,588 @@
+"""The desk: what a page shows and goes on showing after a reload or a restart.
+
+On it lie one person, one damaged photo, the last job and the knobs. All of it is a small JSON file in the workspace;
+the page keeps nothing. Looking through photos takes seconds, so one thread of the desk does it, file by file, and the
+page asks how far it is. Restoring itself runs in the worker, as ever.
+
+What a browser is shown are previews: upright, 8 bits, PNG or JPEG, in one folder of the cache that holds nothing else.
+They last as long as the desk is open.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from engine import images
+from engine.errors import EngineError
+from engine.jobs import Job, NoSuchJob
+from engine.results import read_provenance
+from engine.workspace import new_id, read_json, sha256_file, trash, write_json
+
+if TYPE_CHECKING:
+    from engine.people import Person, Reference
+    from engine.studio import Studio
+
+log = logging.getLogger(__name__)
+
+CROP_SIZE = 192
+"""Side in px of a reference's preview: twice what the page shows, for dense screens."""
+
+LOSSLESS_PIXELS = 3_000_000
+"""Previews up to this size are PNG; larger ones are JPEG, which is written and sent sooner."""
+
+LONGEST_SIDE = 8192
+"""Longest side in px of a preview; browsers draw larger pictures slowly or not at all."""
+
+
+class NothingToRestore(EngineError):
+    """A restoration was asked for before there were references and a photo."""
+
+
+class NotDroppedHere(EngineError):
+    """A file was named that did not come in through the page."""
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """A face in the damaged photo."""
+
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom in px of the upright photo."""
+
+
+@dataclass(frozen=True)
+class DamagedPhoto:
+    """The photo on the desk."""
+
+    file: Path
+    """The desk's own copy, byte for byte, under its own name."""
+    width: int
+    height: int
+    """Upright, in px."""
+    preview: str
+    """Name of the preview in the folder of previews."""
+    faces: tuple[FoundFace, ...]
+    """Largest first."""
+    chosen: int | None = None
+    """Face that the user chose, from 1; None lets the person decide."""
+
+
+@dataclass(frozen=True)
+class ShownReference:
+    """One face of the person with its verdict."""
+
+    id: str
+    name: str
+    """The photo's own file name."""
+    preview: str
+    """Name of its preview; "" where there is no face to show."""
+    used: bool
+    overruled: str
+    """`keep`, `reject` or "" when the verdict stands as it was found."""
+    code: str
+    """Why it was rejected, such as `blurred`; "" when it was accepted."""
+    reason: str
+    """The same in a sentence."""
+
+
+@dataclass(frozen=True)
+class ShownResult:
+    """A finished restoration, ready to be looked at."""
+
+    before: str
+    after: str
+    """Names of the two previews, of one size."""
+    download: str
+    """Place of the result itself, unchanged, in the folder of previews: `<job>/<name>`."""
+    name: str
+    """File name to save it under."""
+    width: int
+    height: int
+    provenance: Mapping[str, Any]
+    person: str
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How far the desk is with files that were dropped."""
+
+    name: str
+    number: int
+    of: int
+
+
+@dataclass(frozen=True)
+class View:
+    """All that lies on the desk at one moment."""
+
+    person: str
+    """Name, "" for nobody yet."""
+    known: tuple[str, ...]
+    """Names of all people."""
+    references: tuple[ShownReference, ...]
+    looking: Looking | None
+    reference_notices: tuple[str, ...]
+    """What could not be taken, a sentence each, oldest first."""
+    photo: DamagedPhoto | None
+    photo_coming: bool
+    photo_notices: tuple[str, ...]
+    job: Job | None
+    result: ShownResult | None
+    knobs: Mapping[str, Any]
+
+
+@dataclass
+class _State:
+    """What is written down."""
+
+    person: str = ""
+    photo: dict[str, Any] | None = None
+    job: str = ""
+    """The last one."""
+    job_read: bool = False
+    result: str = ""
+    """The last job that finished: what it made stays to be seen while the next one runs, or was stopped."""
+    knobs: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Desk:
+    """One desk in one workspace. Every method may be called from any thread and returns at once."""
+
+    def __init__(self, studio: Studio) -> None:
+        """Open the desk; `lay_out` brings back what was on it."""
+        self.studio = studio
+        self.previews = studio.workspace.cache / "previews"
+        self.uploads = studio.workspace.cache / "uploads"
+        """Where the page puts files that are dropped on it."""
+        self._folder = studio.workspace.root / "desk"
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._clear_cache()
+        self._lock = RLock()
+        self._clerk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="desk")
+        self._state = self._read()
+        self._photo: DamagedPhoto | None = None
+        self._photos_coming = 0
+        self._references: tuple[ShownReference, ...] = ()
+        self._known: tuple[str, ...] = ()
+        self._looking: Looking | None = None
+        self._waiting = 0
+        self._notices: dict[str, list[str]] = {"references": [], "photo": []}
+        self._results: dict[str, ShownResult | None] = {}
+
+    def lay_out(self) -> None:
+        """Begin to lay out what was on the desk when it was last closed.
+
+        Apart from opening, since reading photos would slow down whatever else is being started.
+        """
+        if self._state.photo is not None:
+            self._photos_coming += 1
+            self._hand_over("photo", self._lay_out_photo)
+        self._hand_over("references", self._look_again)
+
+    def close(self) -> None:
+        """End the desk's thread after the file that it is at, and delete the previews."""
+        self._clerk.shutdown(wait=True, cancel_futures=True)
+        self._clear_cache()
+
+    # What a user does.
+
+    def choose_person(self, name: str) -> None:
+        """Put a known person on the desk, or an empty place for somebody new."""
+        with self._lock:
+            self._state.person = name.strip()
+            self._references = ()
+            self._write()
+        self._hand_over("references", self._look_again)
+
+    def add_references(self, files: Sequence[Path], *, name: str) -> None:
+        """Take dropped files as photos of a person, who is made when there is nobody of that name.
+
+        Raises:
+            NotDroppedHere: a file is not among those that came in through the page.
+        """
+        files = [self._dropped(file) for file in files]
+        with self._lock:
+            if name.strip() != self._state.person:
+                self.choose_person(name)
+            self._waiting += len(files)
+        for file in files:
+            self._hand_over("references", self._add_reference, name.strip(), file)
+
+    def overrule(self, reference: str, *, used: bool) -> None:
+        """Use a face, or leave it out, whatever its verdict; going back to the verdict takes the overruling away."""
+        person = self._person()
+        if person is None:
+            return
+        known = {shown.id: shown for shown in self._references}
+        verdict = reference in known and not known[reference].code
+        wanted = None if used == verdict else "keep" if used else "reject"
+        self.studio.people.overrule(person, reference, wanted)
+        self._look_again()
+
+    def put_photo(self, file: Path) -> None:
+        """Take a dropped file as the damaged photo.
+
+        Raises:
+            NotDroppedHere: the file did not come in through the page.
+        """
+        dropped = self._dropped(file)
+        with self._lock:
+            self._photos_coming += 1
+            self._notices["photo"].clear()
+            job = self._job(self._state.job)
+            self._state.job_read = self._state.job_read or (job is not None and job.over)
+        self._hand_over("photo", self._take_photo, dropped)
+
+    def choose_face(self, number: int | None) -> None:
+        """Choose which face of the damaged photo is restored, from 1; None lets the person decide."""
+        with self._lock:
+            if self._photo is None or self._state.photo is None:
+                return
+            chosen = number if number is not None and 1 <= number <= len(self._photo.faces) else None
+            self._photo = replace(self._photo, chosen=chosen)
+            self._state.photo["chosen"] = chosen
+            self._write()
+
+    def keep_knobs(self, knobs: Mapping[str, Any]) -> None:
+        """Remember how the knobs stand."""
+        with self._lock:
+            self._state.knobs = dict(knobs)
+            self._write()
+
+    def start(self, *, options: Mapping[str, Any], recipe: str, seed: int) -> Job:
+        """Begin to restore the photo with the person.
+
+        Raises:
+            NothingToRestore: something is missing; the sentence says what.
+            EngineError: from the runner, such as when it is busy.
+        """
+        photo, person = self._photo, self._person()
+        if person is None or not any(shown.used for shown in self._references):
+            raise NothingToRestore("There is no good photo of the person yet. Drop at least one first.")
+        if photo is None:
+            raise NothingToRestore("There is no damaged photo yet. Drop it first.")
+        job = self.studio.start_restoring(
+            photo.file,
+            person=person.id,
+            options=options,
+            recipe=recipe,
+            seed=seed,
+            face=photo.chosen,
+        )
+        with self._lock:
+            self._state.job, self._state.job_read = job.id, False
+            self._state.knobs = {"options": dict(options), "recipe": recipe, "seed": seed}
+            self._write()
+        return job
+
+    def stop(self) -> None:
+        """Ask the running job to stop at its next step."""
+        running = self.studio.runner.current()
+        if running is not None:
+            self.studio.runner.stop(running.id)
+
+    def tell(self, place: str, sentence: str) -> None:
+        """Leave a notice at `references` or `photo`; one that already stands there is not repeated."""
+        with self._lock:
+            if sentence not in self._notices[place]:
+                self._notices[place].append(sentence)
+
+    def forget_notice(self, place: str, index: int) -> None:
+        """Take a notice away once it was read; of the work there is one, at `work`."""
+        with self._lock:
+            if place == "work":
+                self._state.job_read = True
+                self._write()
+            elif 0 <= index < len(self._notices[place]):
+                del self._notices[place][index]
+
+    # What a page sees.
+
+    def view(self) -> View:
+        """Give what lies on the desk now."""
+        with self._lock:
+            job = self._job(self._state.job)
+            if job is not None and job.state == "finished" and self._state.result != job.id:
+                self._state.result = job.id
+                self._write()
+            looking = self._looking
+            if looking is not None:
+                looking = replace(looking, of=looking.number + self._waiting)
+            return View(
+                person=self._state.person,
+                known=self._known,
+                references=self._references,
+                looking=looking,
+                reference_notices=tuple(self._notices["references"]),
+                photo=self._photo,
+                photo_coming=self._photos_coming > 0,
+                photo_notices=tuple(self._notices["photo"]),
+                job=job,
+                result=self._result(),
+                knobs=self._state.knobs,
+            )
+
+    @property
+    def job_read(self) -> bool:
+        """Whether the user closed what the last job had to say."""
+        return self._state.job_read
+
+    # What the desk's own thread does.
+
+    def _hand_over(self, place: str, work: Callable[..., None], *given: Any) -> None:
+        """Let the desk's thread do something; what goes wrong there becomes a notice at `place`."""
+        try:
+            done = self._clerk.submit(work, *given)
+        except RuntimeError:  # the desk was closed meanwhile
+            return
+        done.add_done_callback(lambda future: self._note_failure(place, future))
+
+    def _note_failure(self, place: str, future: Future[None]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, EngineError):
+            self.tell(place, str(error))
+        elif error is not None:
+            log.error("the desk could not finish", exc_info=error)
+            self.tell(place, f"Something broke ({type(error).__name__}); the log is in {self.studio.workspace.logs}")
+
+    def _look_again(self) -> None:
+        """Lay out the faces of the person anew, each as soon as its preview is there."""
+        known = tuple(person.name for person in self.studio.people.list())
+        with self._lock:
+            self._known, name = known, self._state.person
+        person = self._person()
+        shown: list[ShownReference] = []
+        found = self.studio.people.references(person) if person is not None else []
+        for reference in found:
+            shown.append(self._shown(reference))
+            with self._lock:
+                if self._state.person != name:
+                    return
+                if len(shown) > len(self._references):
+                    self._references = tuple(shown)
+        with self._lock:
+            if self._state.person == name:
+                self._references = tuple(shown)
+
+    def _shown(self, reference: Reference) -> ShownReference:
+        preview = f"{reference.id}.jpg"
+        if not (self.previews / preview).exists():
+            person = self._person()
+            photos = self.studio.people.folder(person) / "photos" if person is not None else self._folder
+            preview = self._crop(photos / reference.photo, reference, preview)
+        return ShownReference(
+            id=reference.id,
+            name=reference.name,
+            preview=preview,
+            used=reference.used,
+            overruled=reference.overruled or "",
+            code=reference.reason.code if reference.reason else "",
+            reason=reference.reason.sentence if reference.reason else "",
+        )
+
+    def _crop(self, photo: Path, reference: Reference, preview: str) -> str:
+        from engine.faces import cut
+
+        try:
+            pixels = images.read_photo(photo).pixels
+        except EngineError as error:
+            log.warning("reference %s has no preview: %s", reference.id, error)
+            return ""
+        with suppress(images.AlreadyThere):  # another thread was quicker
+            images.save_photo(cut(pixels, reference.face, CROP_SIZE).pixels, self.previews / preview, quality=88)
+        return preview
+
+    def _add_reference(self, name: str, file: Path) -> None:
+        with self._lock:
+            self._waiting -= 1
+            self._looking = Looking(file.name, self._looking.number + 1 if self._looking else 1, 0)
+        try:
+            person = self._person(name) or self.studio.people.create(name)
+            for outcome in self.studio.add_photos(person.id, [file]):
+                if outcome.reference is None and outcome.reason is not None:
+                    self.tell("references", outcome.reason.sentence)
+            self._look_again()
+        finally:
+            self._discard(file)
+            with self._lock:
+                if self._waiting == 0:
+                    self._looking = None
+
+    def _take_photo(self, file: Path) -> None:
+        try:
+            photo = images.read_photo(file)
+            folder = self._folder / new_id("photo")
+            folder.mkdir(mode=0o700)
+            kept = file.replace(folder / file.name)
+            preview = self._preview(photo, sha256_file(kept))
+        except BaseException:
+            self._photo_came()
+            self._discard(file)
+            raise
+        with self._lock:
+            old = self._state.photo
+            # The photo is shown at once; its faces follow.
+            self._photo = DamagedPhoto(kept, photo.width, photo.height, preview, ())
+            self._state.photo = {"file": f"{folder.name}/{kept.name}", "faces": [], "chosen": None}
+            self._write()
+        if old is not None:
+            self._remove_photo(self._folder / old["file"])
+        try:
+            self._find_faces(kept, photo)
+        finally:
+            self._photo_came()
+
+    def _find_faces(self, kept: Path, photo: images.Photo) -> None:
+        from engine.faces import detector
+
+        faces = tuple(FoundFace(face.box) for face in detector().find(photo.pixels))
+        with self._lock:
+            if self._photo is not None and self._photo.file == kept and self._state.photo is not None:
+                self._photo = replace(self._photo, faces=faces)
+                self._state.photo["faces"] = [list(face.box) for face in faces]
+                self._write()
+
+    def _lay_out_photo(self) -> None:
+        """Show again the photo that was on the desk when it was last closed."""
+        state = self._state.photo
+        if state is None:
+            return
+        try:
+            kept = self._folder / state["file"]
+            photo = images.read_photo(kept)
+            preview = self._preview(photo, sha256_file(kept))
+        except EngineError:
+            with self._lock:
+                self._state.photo = None
+                self._write()
+            raise
+        finally:
+            self._photo_came()
+        faces = tuple(FoundFace((box[0], box[1], box[2], box[3])) for box in state["faces"])
+        with self._lock:
+            if self._photo is None:
+                self._photo = DamagedPhoto(kept, photo.width, photo.height, preview, faces, state["chosen"])
+
+    def _lay_out_result(self, job: Job) -> None:
+        result = job.result or {}
+        before, after = images.read_photo(Path(job.arguments["photo"])), Path(result["result"])
+        restored = images.read_photo(after)
+        shown = ShownResult(
+            before=self._preview(before, sha256_file(Path(job.arguments["photo"]))),
+            after=self._preview(restored, sha256_file(after)),
+            download=self._link(after, job.id),
+            name=after.name,
+            width=restored.width,
+            height=restored.height,
+            provenance=read_provenance(Path(result["provenance"])),
+            person=str(result["person"]),
+        )
+        with self._lock:
+            self._results[job.id] = shown
+
+    def _preview(self, photo: images.Photo, digest: str) -> str:
+        """Write a preview of a photo, named by the content it shows, and give its name."""
+        small = photo.width * photo.height <= LOSSLESS_PIXELS
+        name = f"{digest[:32]}{'.png' if small else '.jpg'}"
+        if not (self.previews / name).exists():
+            longest = max(photo.width, photo.height)
+            if longest > LONGEST_SIDE:
+                size = (photo.width * LONGEST_SIDE // longest or 1, photo.height * LONGEST_SIDE // longest or 1)
+                images.save_photo(images.resize(photo.pixels, size), self.previews / name, quality=92)
+            else:
+                images.save_photo(photo, self.previews / name, quality=92)
+        return name
+
+    def _link(self, file: Path, folder: str) -> str:
+        """Put a file as it is among the previews, so that it can be downloaded."""
+        place = self.previews / folder / file.name
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        if not place.exists():
+            try:
+                os.link(file, place)
+            except OSError:  # not every file system has hard links
+                shutil.copyfile(file, place)
+        return f"{folder}/{file.name}"
+
+    # The desk's own things.
+
+    def _person(self, name: str | None = None) -> Person | None:
+        """Give the person of a name, of the one on the desk if none is given; None when there is nobody."""
+        wanted = self._state.person if name is None else name
+        return next((p for p in self.studio.people.list() if p.name.casefold() == wanted.casefold()), None)
+
+    def _job(self, name: str) -> Job | None:
+        """Give a job by its id; None when there was none, or its folder was removed."""
+        try:
+            return self.studio.runner.job(name) if name else None
+        except NoSuchJob:
+            return None
+
+    def _result(self) -> ShownResult | None:
+        """Give the last result; None when there is none, or it is still being laid out."""
+        name = self._state.result
+        if name and name not in self._results:
+            self._results[name] = None
+            job = self._job(name)
+            if job is not None:
+                self._hand_over("photo", self._lay_out_result, job)
+        return self._results.get(name)
+
+    def _dropped(self, file: Path) -> Path:
+        """Give the file if it lies where the page puts what is dropped; a browser may name any file of the machine."""
+        place = file.resolve()
+        if not place.is_relative_to(self.uploads.resolve()) or not place.is_file():
+            raise NotDroppedHere(f"{file.name or 'The file'} was not dropped on this page. Drop it again.")
+        return place
+
+    def _discard(self, file: Path) -> None:
+        """Delete a dropped file that was dealt with; it was a copy, and photos are not left lying about."""
+        file.unlink(missing_ok=True)
+
+    def _photo_came(self) -> None:
+        with self._lock:
+            self._photos_coming -= 1
+
+    def _remove_photo(self, file: Path) -> None:
+        if file.parent.parent == self._folder and file.parent.exists():
+            trash(file.parent)
+
+    def _clear_cache(self) -> None:
+        for folder in (self.previews, self.uploads):
+            if folder.exists():
+                trash(folder)
+            folder.mkdir(mode=0o700)
+
+    def _read(self) -> _State:
+        """Read what was written down; a file that cannot be used is as good as an empty desk."""
+        file = self._folder / "desk.json"
+        if not file.exists():
+            return _State()
+        try:
+            found: dict[str, Any] = read_json(file)
+            photo: dict[str, Any] | None = found["photo"]
+            if photo is not None:
+                photo = {"file": str(photo["file"]), "faces": list(photo["faces"]), "chosen": photo["chosen"]}
+            return _State(
+                str(found["person"]),
+                photo,
+                str(found["job"]),
+                bool(found["job_read"]),
+                str(found["result"]),
+                dict(found["knobs"]),
+            )
+        except (EngineError, KeyError, TypeError, ValueError) as error:
+            log.warning("the desk is laid out empty: %s", error)
+            return _State()
+
+    def _write(self) -> None:
+        write_json(self._folder / "desk.json", {"version": 1, **asdict(self._state)})

@@ -1,0 +1,56 @@
+"""`python -m tests.screenshots FOLDER` takes the README's pictures of the app: the whole job on the sample person.
+
+They are taken of the real app with its usual recipe, so it takes about two minutes.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from engine import images
+from tests import browser
+from tests.conftest import PERSON
+from tests.test_screen import SECONDS, App, drop
+
+VIEWS = (("light", 1440, 900), ("dark", 1440, 900), ("narrow", 390, 844))
+
+
+def take(folder: Path) -> None:
+    """Drop the sample person's photos on the page, restore one, and photograph the page in each view."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        app = App(Path(home) / "likeness", recipe="quick")
+        app.start()
+        running = playwright.chromium.launch(executable_path=browser.find(), args=browser.launch_arguments())
+        page = running.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(app.address)
+        page.get_by_label("Name").fill("Sample person")
+        page.get_by_label("Name").press("Enter")
+        drop(page, "#references", sorted((PERSON / "references").glob("*.jpg")))
+        page.locator(".lk-face").nth(7).wait_for(timeout=120 * SECONDS)
+        drop(page, "#damaged", [PERSON / "damaged" / "old-02.jpg"])
+        page.locator("#damaged .lk-box").wait_for(timeout=60 * SECONDS)
+        page.get_by_role("button", name="Restore", exact=True).click()
+        page.locator(".lk-facts").wait_for(timeout=900 * SECONDS)
+        for name, width, height in VIEWS:
+            page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(color_scheme="dark" if name == "dark" else "light")
+            page.goto(app.address)
+            page.locator(".lk-facts").wait_for(timeout=60 * SECONDS)
+            page.wait_for_function("[...document.images].every((image) => image.complete)")
+            raw = folder / f".{name}.png"
+            page.screenshot(path=raw, full_page=name == "narrow")
+            target = folder / f"screen-{name}.png"
+            target.unlink(missing_ok=True)
+            raw.replace(target)
+            sys.stdout.write(f"{target}: {images.read_photo(target).width} px wide\n")
+        running.close()
+        app.stop()
+
+
+if __name__ == "__main__":
+    take(Path(sys.argv[1]))

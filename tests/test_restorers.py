@@ -1,0 +1,157 @@
+"""The contract of restorers, run over every restorer that is found."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from engine import restorers
+from engine.progress import Cancelled, silent
+from engine.restorers import BadOption, Context, NoSuchRestorer, Options, Subject, choice, find, find_all, read_options
+from engine.restorers.dual_pivot import NotPersonalized
+from tests.toys import drawn_face, toy_prior
+
+ALL = find_all()
+ids = pytest.mark.parametrize("info", ALL, ids=lambda info: info.id)
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory):
+    prior = toy_prior(tmp_path_factory.mktemp("prior"))
+    return Context(lambda: prior)
+
+
+@pytest.fixture(scope="module")
+def subject(context, tmp_path_factory):
+    """Somebody with a tuned model that does nothing yet."""
+    from engine.tuning.tuned import lora_of, with_lora, write_tuned
+
+    folder = tmp_path_factory.mktemp("tuned")
+    prior = context.prior()
+    lora = {"rank": 2, "alpha": 2.0, "targets": ["to_q", "conv1"]}
+    made = with_lora(prior.denoiser, rank=2, alpha=2.0, targets=("to_q", "conv1"))
+    write_tuned(folder, lora_of(made), {"fingerprint": "f" * 64, "prior": dict(prior.sha256), "lora": lora})
+    return Subject("a photo of a sks man", (), folder)
+
+
+def few_steps(info):
+    return read_options(info.options, {"steps": 2} if "steps" in {f.name for f in fields(info.options)} else {})
+
+
+def test_the_four_first_restorers_are_found_in_their_order():
+    assert [info.id for info in ALL][:4] == ["enlarge", "cleaner", "diffbir", "dual-pivot"]
+
+
+@ids
+def test_a_restorer_says_what_it_is(info):
+    for said in (info.title, info.summary, info.paper, info.source, info.license):
+        assert said
+    assert info.summary.endswith(".") and (info.paper == "none" or info.paper.startswith("https://"))
+
+
+@ids
+def test_every_option_has_a_title_a_help_and_a_default_within_its_range(info):
+    for field in fields(info.options):
+        known = choice(field)
+        assert known.title and known.help.endswith(".")
+        assert read_options(info.options, {field.name: field.default}) == info.options()
+        if known.choices:
+            assert field.default in known.choices
+
+
+@ids
+def test_a_restorer_gives_a_face_of_the_same_shape_and_leaves_its_input_alone(info, context, subject):
+    face = drawn_face()
+    before = face.copy()
+    made = info.load(context).restore(face, subject, few_steps(info), seed=1, tick=silent)
+    assert made.shape == face.shape and made.dtype == np.float32
+    assert made.min() >= 0 and made.max() <= 1
+    assert np.array_equal(face, before)
+
+
+@ids
+def test_the_same_seed_gives_the_same_face(info, context, subject):
+    restorer = info.load(context)
+    faces = [restorer.restore(drawn_face(), subject, few_steps(info), seed=4, tick=silent) for _ in range(2)]
+    assert np.array_equal(faces[0], faces[1])
+
+
+@ids
+def test_a_tick_is_called_and_can_stop_the_work(info, context, subject):
+    seen = []
+
+    def tick(done, total):
+        seen.append((done, total))
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        info.load(context).restore(drawn_face(), subject, few_steps(info), seed=0, tick=tick)
+    assert len(seen) == 1 and seen[0][0] <= seen[0][1]
+
+
+@ids
+def test_an_unknown_option_is_refused_with_the_options_there_are(info):
+    with pytest.raises(BadOption, match=r"There is no option 'sharpen' here. The options are: "):
+        read_options(info.options, {"sharpen": 1})
+
+
+def test_option_values_are_checked():
+    kind = find("dual-pivot").options
+    for values, words in (
+        ({"steps": 0}, "steps must be 1 to 100, got 0"),
+        ({"steps": 2.5}, "steps must be a whole number, got 2.5"),
+        ({"identity": "much"}, "identity must be a number, got 'much'"),
+        ({"start": float("nan")}, "start must be 0.05 to 1, got nan"),
+        ({"sampler": "magic"}, "sampler must be one of ddim, dpmpp-2m, got 'magic'"),
+    ):
+        with pytest.raises(BadOption) as error:
+            read_options(kind, values)
+        assert words in str(error.value)
+    assert read_options(kind, {"steps": "12"}).steps == 12  # as a command line gives it
+
+
+def test_an_unknown_restorer_is_refused_with_the_ids_there_are():
+    with pytest.raises(NoSuchRestorer, match=r"There is no restorer 'gpen'. Choose one of: enlarge, cleaner, diffbir"):
+        find("gpen")
+
+
+def test_restoring_with_the_person_needs_a_tuned_model(context):
+    info = find("dual-pivot")
+    with pytest.raises(NotPersonalized, match="is not personalized yet"):
+        info.load(context).restore(drawn_face(), Subject("a photo of a sks man"), info.options(), seed=0, tick=silent)
+
+
+def test_a_file_without_a_descriptor_stops_the_search_with_its_name(monkeypatch, tmp_path):
+    (tmp_path / "zzz.py").write_text('"""Nothing."""\n')
+    monkeypatch.setattr(restorers, "__path__", [*restorers.__path__, str(tmp_path)])
+    with pytest.raises(TypeError, match=r"engine/restorers/zzz\.py must define RESTORER"):
+        find_all()
+
+
+def test_a_new_file_is_found_by_itself(monkeypatch, tmp_path):
+    (tmp_path / "mirrored.py").write_text(
+        "from engine.restorers._contract import Options, RestorerInfo\n"
+        "RESTORER = RestorerInfo(id='mirrored', title='Mirrored', summary='Left is right.', paper='none',\n"
+        "    source='a test', license='CC0', load=lambda context: None, options=Options)\n"
+    )
+    monkeypatch.setattr(restorers, "__path__", [*restorers.__path__, str(tmp_path)])
+    assert find("mirrored").title == "Mirrored"
+    sys.modules.pop("engine.restorers.mirrored")
+
+
+def test_listing_the_restorers_needs_no_network_library():
+    code = (
+        "import sys, engine.restorers as r; r.find_all(); print(any(m in sys.modules for m in ('torch', 'diffusers')))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"
+    listed = subprocess.run([sys.executable, "-m", "engine.restorers"], capture_output=True, text=True, check=True)
+    assert all(info.id in listed.stdout for info in ALL)
+
+
+def test_options_without_fields_take_none():
+    assert read_options(Options, {}) == Options()

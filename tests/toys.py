@@ -1,0 +1,65 @@
+"""Toy-size real things that several test files need."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from engine.prior import load, pocket
+from engine.prior.bundle import Prior
+
+
+def toy_prior(folder: Path) -> Prior:
+    """An untrained pocket prior of the real classes, stored and read back, so that it has hashes."""
+    torch.manual_seed(0)
+    made = pocket.build(pocket.TOY)
+    for network in load.networks(made).values():
+        for parameter in network.parameters():
+            if not parameter.abs().sum():  # zero-initialised layers would hide what is behind them
+                torch.nn.init.normal_(parameter, std=0.02)
+    load.save(made, folder, {})
+    return load.load(folder, device="cpu")
+
+
+@cache
+def shared_toy_prior() -> Prior:
+    """A toy prior that no test changes, without files."""
+    torch.manual_seed(0)
+    made = pocket.build(pocket.TOY)
+    for network in load.networks(made).values():
+        network.eval().requires_grad_(False)
+    return replace(made, sha256={"denoiser": "0" * 64})
+
+
+def drawn_face(seed: int = 0, size: int = 256) -> np.ndarray:
+    """A picture by formula with the shapes and tones of a face, `(size, size, 3)`, float32, 0 to 1."""
+    rng = np.random.default_rng(seed)
+    picture = np.full((size, size, 3), rng.uniform(0.2, 0.6, 3), np.float32)
+    unit = size / 256
+
+    def disc(x: float, y: float, rx: float, ry: float, colour: tuple[float, ...]) -> None:
+        centre, axes = (round(x * unit), round(y * unit)), (round(rx * unit), round(ry * unit))
+        cv2.ellipse(picture, centre, axes, 0, 0, 360, colour, -1, cv2.LINE_AA)
+
+    skin = tuple(float(v) for v in rng.uniform(0.5, 0.9, 3))
+    disc(128, 140, 70, 95, skin)
+    for x in (97, 160):
+        disc(x, 120, 14, 8, (0.95, 0.95, 0.95))
+        disc(x, 120, 6, 6, (0.1, 0.1, 0.1))
+    disc(128, 155, 8, 16, tuple(v * 0.85 for v in skin))
+    disc(128, 190, 26, 8, (0.6, 0.2, 0.25))
+    return cv2.GaussianBlur(picture, (0, 0), 0.8 * unit)
+
+
+def face_folder(folder: Path, count: int = 12, size: int = 160) -> Path:
+    """A folder of drawn faces as PNG, one file a person, enough for both sides of the split."""
+    folder.mkdir(parents=True)
+    for n in range(count):
+        bgr = (drawn_face(n, size)[..., ::-1] * 255).astype(np.uint8)
+        (folder / f"face-{n:03d}.png").write_bytes(cv2.imencode(".png", bgr)[1].tobytes())
+    return folder

@@ -1,0 +1,234 @@
+"""The page in the browser: put together here, served to this machine only, and ended in good order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import webbrowser
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import EngineError
+from engine.tuning import RECIPES, recipe
+from ui.guard import Guard, check_environment
+from ui.strings import say
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+    from engine.studio import Studio
+    from engine.studio.desk import Desk, View
+
+HOST = "127.0.0.1"
+PORTS_TRIED = 50
+SECONDS_BETWEEN_LOOKS = 1.0
+LOG_BYTES = 2_000_000
+
+HIDDEN_RECIPES = frozenset({"toy"})
+"""Recipes that only show that everything runs; they are offered when one is asked for by name."""
+
+
+class NoPortFree(EngineError):
+    """The page cannot be served at any of the ports that were tried."""
+
+
+def serve(studio: Studio, *, port: int = 7860, open_browser: bool = True, default_recipe: str = "quick") -> None:
+    """Serve the page until Ctrl-C or SIGTERM, then end the page and the worker.
+
+    Args:
+        studio: stays open; whoever opened it closes it.
+        port: the first one that is tried; when it is taken, the next free one is used.
+        open_browser: whether to show the page in the user's browser.
+        default_recipe: the one that is chosen at first.
+
+    Raises:
+        UnsafeSetting: the environment would open the page to others.
+        NoSuchRecipe: there is no such recipe.
+        NoPortFree: all ports that were tried are taken.
+    """
+    import typer
+
+    recipes = offered(default_recipe)
+    check_environment()
+    with ExitStack() as opened:
+        opened.callback(studio.runner.close)
+        opened.enter_context(_logged(studio.workspace.logs / "page.log"))
+        desk = opened.enter_context(_desk_of(studio))
+        page = build(desk, recipes=recipes, default_recipe=default_recipe)
+        opened.callback(page.close, verbose=False)
+        address = launch(page, desk, free_port(port))
+        desk.lay_out()
+        ended = opened.enter_context(_told_to_end())
+        typer.echo(say("serving", address=address))
+        if open_browser:
+            webbrowser.open(address)
+        # In slices: on Windows Ctrl-C does not break a longer wait.
+        while not ended.wait(SECONDS_BETWEEN_LOOKS):
+            pass
+
+
+def offered(default_recipe: str) -> tuple[str, ...]:
+    """Give the recipes that a user may choose from; the default is always one of them."""
+    wanted = recipe(default_recipe).name
+    return tuple(name for name in RECIPES if name == wanted or name not in HIDDEN_RECIPES)
+
+
+def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Blocks:
+    """Put the page together; nothing is served yet.
+
+    Args:
+        desk: what the page shows and changes.
+        recipes: those to choose from.
+        default_recipe: one of them.
+    """
+    import gradio as gr
+
+    from ui import damaged, references, restoring, top, viewer
+    from ui.follow import QUIET, Follower, Page, Shown
+
+    follower = Follower(desk.studio.runner)
+    with gr.Blocks(analytics_enabled=False, title=say("app"), fill_width=True) as blocks:
+        # Outside of anything that opens and closes: what is not on the page neither ticks nor remembers.
+        clock = gr.Timer(SECONDS_BETWEEN_LOOKS)
+        bar = top.draw()
+        with gr.Row(elem_id="desk"):
+            with gr.Column(elem_id="rail"):
+                first, second = references.draw(), damaged.draw()
+                with gr.Column(elem_id="third"):
+                    third = restoring.draw(recipes, default_recipe)
+            with gr.Column(elem_id="stage"):
+                picture = viewer.draw()
+        page = Page(
+            desk,
+            (
+                Shown(bar, lambda view: top.show(desk)),
+                Shown(first, lambda view: references.show(desk, view)),
+                Shown(second, lambda view: damaged.show(desk, view)),
+                Shown(third.work, lambda view: restoring.show(desk, view, follower)),
+                Shown(third.button, restoring.ready, lambda ready: gr.update(interactive=ready)),
+                Shown(picture, lambda view: viewer.show(desk, view)),
+            ),
+        )
+        references.connect(first, desk, page)
+        damaged.connect(second, picture, desk, page)
+        restoring.connect(third, desk, page)
+
+        def opened() -> list[Any]:
+            view: View = desk.view()
+            return [*page.updates({}), *restoring.kept_knobs(third, view, recipes)]
+
+        blocks.load(opened, None, [*page.outputs, *third.knobs], **QUIET)
+        clock.tick(page.updates, page.seen, page.outputs, trigger_mode="once", **QUIET)
+    return blocks
+
+
+def launch(page: gr.Blocks, desk: Desk, port: int) -> str:
+    """Serve the page at a port of this machine, in a thread, and give its address.
+
+    Everything that Gradio can be told from outside is said here, so that no setting elsewhere opens the page.
+    """
+    import gradio as gr
+    from starlette.middleware import Middleware
+
+    from ui import parts
+
+    gr.set_static_paths(desk.previews)
+    workspace = desk.studio.workspace
+    private = (workspace.people, workspace.jobs, workspace.runs, workspace.weights, workspace.logs)
+    _, address, _ = page.launch(
+        server_name=HOST,
+        server_port=port,
+        prevent_thread_lock=True,
+        quiet=True,
+        inbrowser=False,
+        share=False,
+        show_error=True,
+        footer_links=[],
+        run_history=False,
+        allowed_paths=[],
+        blocked_paths=[str(folder) for folder in private],
+        max_file_size=f"{parts.LARGEST_MB}mb",
+        enable_monitoring=False,
+        mcp_server=False,
+        ssr_mode=False,
+        pwa=False,
+        strict_cors=True,
+        theme=parts.theme(),
+        head=parts.head(),
+        favicon_path=parts.ASSETS / "icon.svg",
+        app_kwargs={"middleware": [Middleware(Guard)]},
+    )
+    return address
+
+
+def free_port(first: int) -> int:
+    """Give the first free port from `first` on.
+
+    Raises:
+        NoPortFree: none of `PORTS_TRIED` is.
+    """
+    last = min(first + PORTS_TRIED - 1, 65535)
+    for port in range(first, last + 1):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            if os.name != "nt":  # there the option would let two programs share a port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    raise NoPortFree(f"The ports {first} to {last} are all in use. Choose another one with --port.")
+
+
+@contextmanager
+def _desk_of(studio: Studio) -> Generator[Desk]:
+    """Open the desk, and tell Gradio to keep what is dropped on the page in the desk's own folder."""
+    from engine.studio.desk import Desk
+
+    desk = Desk(studio)
+    # Gradio reads these when it makes the page.
+    os.environ["GRADIO_TEMP_DIR"] = str(desk.uploads)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    try:
+        yield desk
+    finally:
+        desk.close()
+
+
+@contextmanager
+def _logged(file: Path) -> Generator[None]:
+    """Write warnings and tracebacks to a file while the page is served."""
+    handler = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8", delay=True)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def _told_to_end() -> Generator[threading.Event]:
+    """Give an event that is set by Ctrl-C or SIGTERM, so that the end is an orderly one."""
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        ended.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

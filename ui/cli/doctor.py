@@ -1,0 +1,93 @@
+"""`doctor`, `bench` and `demo`: whether it works here, how fast, and what it looks like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.errors import EngineError
+from ui.cli.call import Call, command
+from ui.cli.table import table
+
+MARKS = {"ok": "  ", "note": "! ", "problem": "X "}
+
+
+class NotHealthy(EngineError):
+    """The doctor found something that will not work."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file to the app."""
+    command(app, "demo", answers="demo")(demo)
+    command(app, "bench", answers="bench")(bench)
+    command(app, "doctor", answers="doctor")(doctor)
+
+
+def doctor(call: Call) -> None:
+    """Check this installation. Versions, device, weights, faces, data folder; what to do where something is wrong."""
+    from engine.evaluation.doctor import NOTE, OK, PROBLEM, examine
+
+    with call.following() as report:
+        report.tick("looking", 0, 1)
+        facts = examine(call.workspace, device=call.device)
+    problems = [fact for fact in facts if fact.state == PROBLEM]
+    notes = sum(fact.state == NOTE for fact in facts)
+    lines: list[str] = []
+    for group in dict.fromkeys(fact.group for fact in facts):
+        lines.append(group)
+        for fact in (f for f in facts if f.group == group):
+            lines.append(f"{MARKS[fact.state]}{fact.name}: {fact.value}")
+            if fact.state != OK:
+                lines.append(f"    {fact.remedy}")
+    if not problems:
+        lines.append(f"All that is needed is there{f'; {notes} marked ! to look at' if notes else ''}.")
+    call.answer({"ok": not problems, "facts": [fact.as_json() for fact in facts]}, lines)
+    if problems:
+        first = problems[0]
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems, the first"
+        raise NotHealthy(f"{count}: {first.name}: {first.value}. {first.remedy}")
+
+
+def bench(
+    call: Call,
+    demo: Annotated[bool, typer.Option("--demo", help="Time the whole demo too; takes minutes.")] = False,
+) -> None:
+    """Measure the speed here. Start, page, one face, memory, each in a fresh process, against what is wanted."""
+    from engine.evaluation.bench import run
+
+    with call.following() as report:
+        facts, rows = run(report, demo=demo, device=call.device)
+    shown = [
+        {
+            "what": row.name,
+            "value": row.value,
+            "unit": row.unit,
+            "wanted": "" if row.limit is None else f"at most {row.limit:g}",
+            "reached": "" if row.reached is None else "yes" if row.reached else "NO",
+        }
+        for row in rows
+    ]
+    about = "{cpu}, {cores} cores, torch {torch} on {device} in {precision}; load before: {load:g}.".format(**facts)
+    lines = [*table(shown), about]
+    call.answer({"machine": facts, "rows": [row.as_json() for row in rows]}, lines)
+
+
+def demo(
+    call: Call,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for sheet and figures; else runs/demo in the data folder.")
+    ] = None,
+    recipe: Annotated[str, typer.Option("--recipe", help="How the tuning is done.")] = "quick",
+) -> None:
+    """Show it on the sample person, who is nobody: tune, restore, and write a sheet with its figures."""
+    with call.holding() as workspace, call.following() as report:
+        report.tick("loading", 0, 1)
+        from engine.evaluation import demo as sample
+
+        folder = out or workspace.runs / "demo"
+        rows: list[dict[str, Any]] = sample.run(workspace, folder, report, recipe=recipe, device=call.device)
+    sheet = folder / "demo.png"
+    value = {"sheet": str(sheet), "figures": str(folder / "demo.json"), "rows": rows}
+    call.answer(value, [*table(rows), f"The sheet is at {sheet}"])

@@ -1,0 +1,32 @@
+"""`evaluate`: what tuning to a person is worth, measured on a folder of people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ui.cli.call import Call, command
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command of this file to the app."""
+    command(app, "evaluate", answers="evaluate")(evaluate)
+
+
+def evaluate(
+    call: Call,
+    people: Annotated[Path, typer.Argument(metavar="PEOPLE", readable=False, help="A folder of photos a person.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for table, rows and sheet; earlier ones are replaced.")],
+    recipe: Annotated[str, typer.Option("--recipe", help="How the tuning is done.")] = "quick",
+) -> None:
+    """Tune to everybody in a folder, damage and restore their last four photos by five arms, and tabulate."""
+    with call.holding() as workspace, call.following() as report:
+        report.tick("loading", 0, 1)
+        from engine.evaluation import people_table
+
+        rows = people_table.run(workspace, people, out, report, recipe=recipe, device=call.device)
+    written = out / "people.md"
+    value = {"table": str(written), "sheet": str(out / "people.jpg"), "rows": rows}
+    call.answer(value, [written.read_text(encoding="utf-8")])

@@ -1,0 +1,152 @@
+"""What each command answers with `--json`: the one place that says so, for help texts, tests and the README."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+FACE_ROW = {
+    "file": "name of the photo as it was added",
+    "reference": "id of the stored face, for `people keep` and `people reject`; empty if none was stored",
+    "verdict": "accepted or rejected",
+    "reason": "why it was rejected: too-small, blurred, turned-away, somebody-else, near-duplicate, already-there, "
+    "no-face or unreadable; empty if accepted",
+    "sentence": "the reason in a sentence",
+}
+
+FIGURES_ROW = {
+    "photo": "name of the photo, or `mean`",
+    "arm": "input, cleaner, blind or dual-pivot",
+    "psnr": "dB against the truth, higher is nearer",
+    "ssim": "structural similarity to the truth, 0 to 1, higher is nearer",
+    "gmsd": "gradient deviation from the truth, lower is nearer",
+    "sharpness": "mean squared Laplacian in the face, result over truth; 1 is as sharp as the truth",
+    "identity_truth": "dlib distance to the truth, lower is nearer",
+    "identity_references": "mean dlib distance to the references, lower is nearer",
+}
+
+PERSON = {
+    "id": "id of the person",
+    "name": "as given",
+    "subject": "person, man, woman or child",
+    "prompt": "phrase that the person is tuned round",
+    "references": "how many faces are stored",
+    "used": "how many of them tuning uses",
+}
+
+FIELDS: dict[str, dict[str, str]] = {
+    "people add": {
+        **{f"person.{name}": what for name, what in PERSON.items()},
+        "created": "whether the person is new",
+        "accepted": "how many of the photos below were accepted",
+        "rejected": "how many were not",
+        **{f"faces[].{name}": what for name, what in FACE_ROW.items()},
+    },
+    "people list": {f"people[].{name}": what for name, what in PERSON.items()},
+    "people show": {
+        **{f"person.{name}": what for name, what in PERSON.items()},
+        **{f"references[].{name}": what for name, what in FACE_ROW.items() if name != "reference"},
+        "references[].id": "id of the reference",
+        "references[].overruled": "keep or reject where you overruled the verdict, else null",
+        "references[].used": "whether tuning uses it",
+        "tuned[].recipe": "recipe of a finished tuning",
+        "tuned[].folder": "where it lies",
+        "tuned[].current": "whether it was made of the faces used now",
+    },
+    "people remove": {"removed.id": "id of the removed person", "removed.name": "name"},
+    "people keep": {"references[].id": "id", "references[].used": "whether tuning uses it now"},
+    "tune": {
+        "person": "name",
+        "recipe": "name of the recipe",
+        "tuned": "folder of the tuned model",
+        "fingerprint": "of photos, recipe and prior",
+        "references": "how many photos it was tuned on, the held-out one among them",
+        "seconds": "spent tuning, in all runs",
+        "checks[].step": "step at which the held-out photo was restored",
+        "checks[].identity": "its dlib distance to the real one, lower is nearer",
+    },
+    "restore": {
+        "result": "the restored photo",
+        "provenance": "JSON file that says how it was made",
+        "restorer": "id of the restorer",
+        "person": "name, empty without a person",
+        "face": "which face was restored, from 1, the largest first",
+        "faces": "how many were found",
+        "identity": "before and after: mean dlib distance to the references, lower is nearer; recogniser, direction, "
+        "note; empty without a person",
+        "seconds": "of the restorer alone",
+    },
+    "restorers list": {
+        "restorers[].id": "for --restorer",
+        "restorers[].title": "as the screens show it",
+        "restorers[].summary": "one sentence",
+        "restorers[].paper": "address, or none",
+        "restorers[].source": "what its numbers are compared with",
+        "restorers[].license": "of weights and code",
+        "restorers[].needs_person": "whether it works only with --person",
+        "restorers[].options[].name": "for --set",
+        "restorers[].options[].default": "value without --set",
+        "restorers[].options[].low": "lowest value, null for none",
+        "restorers[].options[].high": "highest value, null for none",
+        "restorers[].options[].choices": "allowed values, empty for any",
+        "restorers[].options[].help": "what it does",
+    },
+    "demo": {
+        "sheet": "the comparison: input, cleaned, blind, with the person, reference, truth",
+        "figures": "file with these rows and how they were made",
+        **{f"rows[].{name}": what for name, what in FIGURES_ROW.items()},
+    },
+    "evaluate": {
+        "table": "Markdown table of identity_truth by person and arm",
+        "sheet": "one photo of each person by every arm",
+        "rows[].person": "name of the person's folder",
+        "rows[].arm": "damaged, cleaner, blind, wrong person or dual-pivot",
+        **{f"rows[].{name}": what for name, what in FIGURES_ROW.items() if name != "arm"},
+    },
+    "pretrain": {
+        "out": "folder of the training",
+        "plan": "name of the plan",
+        "done": "whether the plan is at its end",
+        "seconds": "of training, in all runs",
+        "exported": "folder of the exported prior, null without --export",
+        "figures": "measured on held-out people for the exported prior, empty without --export",
+    },
+    "bench": {
+        "machine": "cpu, cores, memory_gib, system, python, likeness, torch, load (minute before), device, precision",
+        "rows[].name": "what was measured",
+        "rows[].value": "figure",
+        "rows[].unit": "its unit",
+        "rows[].limit": "at most this is wanted, null for no limit",
+        "rows[].reached": "whether the value is within the limit, null for no limit",
+    },
+    "doctor": {
+        "ok": "whether nothing is broken",
+        "facts[].group": "versions, device, weights, faces, pictures or data folder",
+        "facts[].name": "what was looked at",
+        "facts[].value": "what was found",
+        "facts[].state": "ok, note (works, but look) or problem",
+        "facts[].remedy": "what to do, empty where all is well",
+    },
+}
+"""Command, field and meaning; `a[].b` is the field b of each object in the list a."""
+
+SAME_AS = {"people reject": "people keep"}
+"""Commands that answer like another."""
+
+
+def fields_of(command: str) -> dict[str, str]:
+    """Give the fields of a command's answer with their meaning."""
+    return FIELDS[SAME_AS.get(command, command)]
+
+
+def epilog(command: str) -> str:
+    """Give what stands under a command's help: the names of its fields."""
+    return f"Fields with --json: {', '.join(fields_of(command))}."
+
+
+def markdown() -> Iterator[str]:
+    """Give the README's lines about `--json`."""
+    yield "| command | field | meaning |"
+    yield "|---|---|---|"
+    for command in (*FIELDS, *SAME_AS):
+        for name, what in fields_of(command).items():
+            yield f"| `{command}` | `{name}` | {what} |"

@@ -1,0 +1,164 @@
+"""Step 3: the button, the knobs, and how far the work is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from engine.jobs import Job
+from engine.restorers import find
+from engine.studio.desk import Desk, View
+from engine.tuning import RECIPES
+from ui import forms
+from ui.follow import QUIET, VERB, Follower, Page, explained
+from ui.parts import part
+from ui.strings import say, stage_name
+
+RESTORER = "dual-pivot"
+FIRST = ("start", "identity", "steps")
+"""The knobs that most people turn, in the order in which they look for them."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The step's components."""
+
+    button: gr.Button
+    work: gr.HTML
+    form: forms.Form
+    recipe: gr.Dropdown
+    seed: gr.Number
+
+    @property
+    def knobs(self) -> list[Component]:
+        """All knobs, in one order."""
+        return [*self.form.controls.values(), self.recipe, self.seed]
+
+
+def draw(recipes: Sequence[str], recipe: str) -> Drawn:
+    """Draw the step; `recipe` is chosen among `recipes` at first."""
+    options = find(RESTORER).options
+    part("step_three", elem_id="step-three")
+    button = gr.Button(say("restore"), variant="primary", elem_id="restore", interactive=False)
+    work = part("work")
+    with gr.Accordion(say("knobs"), open=False, elem_id="knobs"):
+        plain = forms.draw(options, advanced=False, first=FIRST)
+        chosen = gr.Dropdown(
+            [(RECIPES[name].name.capitalize(), name) for name in recipes],
+            value=recipe,
+            label=say("recipe"),
+            info=" ".join(RECIPES[name].summary for name in recipes) if len(recipes) == 1 else None,
+            elem_id="knob-recipe",
+            filterable=False,
+        )
+        seed = gr.Number(0, label=say("seed"), info=say("seed_help"), precision=0, minimum=0, elem_id="knob-seed")
+        with gr.Accordion(say("more_knobs"), open=False, elem_id="more-knobs"):
+            advanced = forms.draw(options, advanced=True)
+    return Drawn(button, work, forms.joined(plain, advanced), chosen, seed)
+
+
+def ready(view: View) -> bool:
+    """Say whether everything is there and nothing runs, so that the button may be pressed."""
+    return not _missing(view) and not _runs(view.job)
+
+
+def show(desk: Desk, view: View, follower: Follower) -> dict[str, Any]:
+    """Give what the progress panel shows."""
+    job = view.job
+    if job is not None and _runs(job):
+        return {"running": True, **_progress(job, follower)}
+    end = _end(job) if job is not None and not desk.job_read else ""
+    return {
+        "running": False,
+        "hint": _missing(view) or ("" if view.result or job is not None else say("ready_new")),
+        "notice": end,
+        "bad": job is not None and job.state == "failed",
+    }
+
+
+def connect(drawn: Drawn, desk: Desk, page: Page) -> None:
+    """Let the button and the knobs do their work."""
+
+    def chosen(given: Mapping[Component, Any]) -> dict[str, Any]:
+        seed = given[drawn.seed]
+        return {
+            "options": drawn.form.read(given),
+            "recipe": str(given[drawn.recipe]),
+            "seed": int(seed) if seed is not None else 0,
+        }
+
+    def begin(given: dict[Component, Any]) -> list[Any]:
+        with explained():
+            desk.start(**chosen(given))
+        return page.updates(given[page.seen])
+
+    def keep(given: dict[Component, Any]) -> None:
+        with explained():
+            desk.keep_knobs(chosen(given))
+
+    knobs = set(drawn.knobs)
+    drawn.button.click(begin, {*knobs, page.seen}, page.outputs, trigger_mode="once", **VERB)
+    changes = [getattr(knob, "release" if isinstance(knob, gr.Slider) else "input") for knob in drawn.knobs]
+    gr.on(changes, keep, knobs, None, trigger_mode="always_last", **QUIET)
+    page.on(drawn.work.stop, lambda event: desk.stop())
+    page.on(drawn.work.read, lambda event: desk.forget_notice("work", 0))
+
+
+def kept_knobs(drawn: Drawn, view: View, recipes: Sequence[str]) -> list[Any]:
+    """Give updates that set the knobs as they were left, in the order of `Drawn.knobs`."""
+    kept = view.knobs
+    recipe, seed = kept.get("recipe"), kept.get("seed")
+    return [
+        *drawn.form.updates(kept.get("options", {})),
+        gr.update(value=recipe) if recipe in recipes else gr.skip(),
+        gr.update(value=seed) if isinstance(seed, int) else gr.skip(),
+    ]
+
+
+def _runs(job: Job | None) -> bool:
+    return job is not None and not job.over
+
+
+def _missing(view: View) -> str:
+    if not any(reference.used for reference in view.references):
+        return say("need_references")
+    return "" if view.photo is not None else say("need_photo")
+
+
+def _progress(job: Job, follower: Follower) -> dict[str, Any]:
+    progress = follower.progress(job)
+    stopping = (job.folder / "stop").exists()
+    if progress is None:
+        return {"stage": say("starting"), "step": "", "left": "", "share": None, "stopping": stopping}
+    known = progress.total > 1
+    return {
+        "stage": stage_name(progress.stage),
+        "step": say("step", n=progress.done, m=progress.total) if known else "",
+        "left": time_left(progress.seconds_left) if known and progress.done < progress.total else "",
+        "share": progress.done / progress.total if known else None,
+        "stopping": stopping,
+    }
+
+
+def time_left(seconds: float | None) -> str:
+    """Say how long something still takes, no more exactly than it is known."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return say("left_seconds", n=max(1, round(seconds) if seconds < 10 else 5 * round(seconds / 5)))
+    if seconds < 90 * 60:
+        return say("left_minutes", n=max(1, round(seconds / 60)))
+    return say("left_hours", n=round(seconds / 3600))
+
+
+def _end(job: Job) -> str:
+    """Say how a job ended that did not finish; "" for one that did."""
+    if job.state == "failed" and job.bug:
+        return say("bug", log=job.log)
+    if job.state == "stopped":
+        return say("stopped")
+    return job.error
