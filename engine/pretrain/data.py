@@ -124,9 +124,11 @@ def draw_sample(faces: FaceFolder, size: int, rng: np.random.Generator) -> Sampl
     good = np.clip(good * (1 + rng.normal(0, 0.04, 3)) + rng.normal(0, 0.02), 0, 1).astype(np.float32)
     if grey:
         good = np.repeat(good @ np.array([[0.299], [0.587], [0.114]], np.float32), 3, axis=2)
+        if rng.random() < 0.4:
+            good = degrade.toned(good, rng)
     bad = good
-    if rng.random() < 0.25:
-        bad = degrade.age(bad, rng)
+    if rng.random() < 0.35:
+        bad = degrade.age(bad, rng, face_size=scaled_to)
     if rng.random() < 0.95:
         bad = degrade.degrade(bad, rng, face_size=scaled_to)
     return Sample(np.ascontiguousarray(good), np.ascontiguousarray(bad), caption(grey=grey, rng=rng))

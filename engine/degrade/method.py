@@ -1,8 +1,7 @@
-"""Making a damaged face from a good one, with a given random source.
+"""The method's damage: blur, shrinking, noise and JPEG, in the order and the ranges of the paper's release.
 
-The method's damage (blur, shrinking, noise, JPEG) is described in units of a 512 px face crop, as the paper's
-released configuration does, and applied at whatever size the crop has: half the size, half the blur. Old-photo damage
-(fading, scratches, grain) comes on top where asked for. Nothing here knows what the damage is for.
+It is described in units of a 512 px face crop, as the released configuration does, and applied at whatever size the
+crop has: half the size, half the blur.
 """
 
 from __future__ import annotations
@@ -98,7 +97,7 @@ def apply(pixels: Pixels, damage: Damage, rng: np.random.Generator, *, face_size
     small = min(small[0], w), min(small[1], h)
     out = cv2.resize(out, small, interpolation=cv2.INTER_LINEAR)
     out = out + rng.standard_normal(out.shape, dtype=np.float32) * (damage.noise / 255)
-    out = _jpeg(out, damage.jpeg)
+    out = compressed(out, damage.jpeg)
     out = cv2.resize(out, (w, h), interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.clip(out, 0, 1), dtype=np.float32)
 
@@ -108,28 +107,6 @@ def degrade(
 ) -> Pixels:
     """Draw a damage of the method's kind and apply it; arguments as in `apply`."""
     return apply(pixels, draw(rng, ranges), rng, face_size=face_size)
-
-
-def age(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Make a picture look like a print that lay in a drawer: faded, scratched, dusty, grainy.
-
-    Args:
-        pixels: `(H, W, 3)`, 0 to 1; not changed.
-        rng: draws which of the four happen and how strongly.
-    """
-    out = pixels
-    if rng.random() < 0.6:
-        # Dyes fade unevenly: each channel loses contrast towards a light grey of its own.
-        low, high = rng.uniform(0.0, 0.22, 3), rng.uniform(0.8, 1.0, 3)
-        shared = rng.uniform(0.3, 1.0)
-        low = low * (1 - shared) + low.mean() * shared
-        high = high * (1 - shared) + high.mean() * shared
-        out = np.asarray(low + out * (high - low), dtype=np.float32)
-    if rng.random() < 0.5:
-        out = _scratch(out, rng)
-    if rng.random() < 0.6:
-        out = _grain(out, rng)
-    return np.asarray(np.clip(out, 0, 1), dtype=np.float32)
 
 
 def _kernel(damage: Damage, unit: float) -> Pixels:
@@ -142,43 +119,11 @@ def _kernel(damage: Damage, unit: float) -> Pixels:
     return np.asarray(k / k.sum(), dtype=np.float32)
 
 
-def _jpeg(pixels: Pixels, quality: int) -> Pixels:
+def compressed(pixels: Pixels, quality: int) -> Pixels:
+    """Give a picture after JPEG of a quality, 1 to 100; `(H, W, 3)`, 0 to 1."""
     import cv2
 
     bgr = (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)[..., ::-1]
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     back: Any = cv2.imdecode(data, cv2.IMREAD_COLOR)
     return np.asarray(back[..., ::-1], dtype=np.float32) / np.float32(255)
-
-
-def _scratch(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    import cv2
-
-    h, w = pixels.shape[:2]
-    veil: Any = np.zeros((h, w), np.float32)
-    for _ in range(int(rng.integers(1, 5))):
-        start, end = rng.uniform(-0.2, 1.2, 2) * w, rng.uniform(-0.2, 1.2, 2) * w
-        bend = rng.normal(0, 0.06 * w, 2)
-        t = np.linspace(0, 1, 40)[:, None]
-        line = (1 - t) * start + t * end + np.sin(t * np.pi) * bend
-        thick = max(1, round(float(rng.uniform(0.5, 2.5)) * h / 256))
-        cv2.polylines(veil, [np.round(line * 16).astype(np.int32)], False, 1.0, thick, cv2.LINE_AA, 4)
-    for _ in range(int(rng.integers(0, 12))):
-        x, y = rng.uniform(0, w), rng.uniform(0, h)
-        cv2.circle(
-            veil, (round(x * 16), round(y * 16)), round(float(rng.uniform(0.4, 2.0)) * h / 256 * 16), 1.0, -1, 8, 4
-        )
-    tone = np.float32(rng.choice([rng.uniform(0.75, 1.0), rng.uniform(0.0, 0.2)], p=[0.75, 0.25]))
-    veil = np.clip(veil, 0, 1)[..., None] * np.float32(rng.uniform(0.5, 1.0))
-    return np.asarray(pixels * (1 - veil) + tone * veil, dtype=np.float32)
-
-
-def _grain(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    import cv2
-
-    h, w = pixels.shape[:2]
-    grain: Any = cv2.GaussianBlur(
-        rng.standard_normal((h, w), dtype=np.float32), (0, 0), float(rng.uniform(0.4, 1.2)) * h / 256
-    )
-    grain = grain / (grain.std() + 1e-6) * float(rng.uniform(0.01, 0.06))
-    return np.asarray(pixels + grain[..., None], dtype=np.float32)
