@@ -164,7 +164,7 @@ def ann(folder: Path, sample_faces: list[Path]) -> Path:
 def test_help_lists_every_command(folder: Path) -> None:
     made = likeness("--help", cwd=folder)
     assert made.code == 0
-    for name in ("people", "tune", "restore", "restorers", "demo", "evaluate", "pretrain", "bench", "doctor"):
+    for name in ("people", "tune", "restore", "restorers", "demo", "edit", "evaluate", "pretrain", "bench", "doctor"):
         assert f"\n  {name} " in made.out
 
 
@@ -172,8 +172,10 @@ def test_each_command_tells_its_fields_in_its_help(capsys: pytest.CaptureFixture
     for name in (*fields.FIELDS, *fields.SAME_AS):
         said = here(capsys, *name.split(), "--help")
         assert said.code == 0
-        told = " ".join(said.out.split()).partition("Fields with --json: ")[2].rstrip(".")
-        assert told.split(", ") == list(fields.fields_of(name))
+        told = " ".join(said.out.split()).partition("Fields with --json: ")[2]
+        first, _, second = told.partition(" Of a FOLDER: ")
+        answer = second if name.endswith("FOLDER") else first
+        assert answer.rstrip(".").split(", ") == list(fields.fields_of(name))
         assert "--workspace" in said.out
     assert len(list(fields.markdown())) == 2 + sum(len(fields.fields_of(n)) for n in (*fields.FIELDS, *fields.SAME_AS))
 
@@ -187,6 +189,9 @@ def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["tun"], "No such command 'tun'"),
         (["restore"], "Missing argument"),
+        (["restore", ".", "--out", "x.png"], "--out-dir DIR"),
+        (["restore", "a.jpg", "--out", "x.png", "--out-dir", "y"], "give one of them"),
+        (["restore", "--again", "x.png.json", "--seed", "3"], "only PHOTO and --out go with it"),
         (["people", "add", "Ann", "a.jpg", "--subject", "dog"], "--subject"),
         (["pretrain", "faces", "--out", "x", "--plan", "huge"], "the plans are: small,"),
         (["restore", "a.jpg", "--seed", "-1"], "--seed"),
@@ -378,7 +383,7 @@ def bad_photos(folder: Path, sample_damaged: list[Path]) -> Path:
         ("empty.png", "empty.png is empty"),
         ("huge.png", "40000 x 40000"),
         ("nowhere.jpg", "nowhere.jpg"),
-        ("empty folder", "empty folder is a folder"),
+        ("empty folder", "The folder empty folder holds no photos."),
     ],
 )
 def test_a_bad_photo_is_refused_in_one_sentence_with_nothing_written(bad_photos: Path, name: str, words: str) -> None:

@@ -294,6 +294,14 @@ def test_of_two_of_one_picture_the_better_stays():
     assert codes(judge([soft, replace(sharp, overruled="reject")]))[0] == "accepted"
 
 
+def test_a_copy_changed_beyond_recognition_is_a_copy_and_not_somebody_else():
+    own = [reference(str(n), towards=(1, 0.02 * n), seed=n) for n in range(3)]
+    changed = reference("8", towards=(0.4, 0.6), sharpness=0.4, seed=1)
+    judged = judge([*own, changed])
+    assert codes(judged) == ["accepted"] * 3 + ["near-duplicate"]
+    assert "as 1.jpg, which is the better one" in judged[3].reason.sentence
+
+
 def test_verdicts_do_not_depend_on_the_order():
     faces = [reference(str(n), towards=(1, 0.03 * n), seed=n % 4, eyes=60.0 + n) for n in range(7)]
     one = {r.id: code for r, code in zip(faces, codes(judge(faces)), strict=True)}
