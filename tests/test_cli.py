@@ -7,6 +7,7 @@ import inspect
 import io
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -638,6 +639,87 @@ def test_a_photo_is_restored_with_the_person(
     again = here(capsys, "restore", photo, *options)
     assert again.out.splitlines()[0].endswith(f"{photo.stem}-restored-2.png")
     assert (tmp_path / f"{photo.stem}-restored-2.png").read_bytes() == result.read_bytes()
+    told = Path(made.value["provenance"])
+    lost = here(capsys, "restore", "--again", told, "--workspace", ann)
+    assert lost.complaint.endswith(f"Say where it is: restore PHOTO --again {told.name}.")
+    repeated = here(capsys, "restore", photo, "--again", told, "--json", "--workspace", ann)
+    assert undocumented("restore", repeated.value) == set()
+    assert (repeated.value["identical"], repeated.value["person"]) == (True, "Ann")
+    assert Path(repeated.value["result"]).name == f"{photo.stem}-restored-3.png"
+    assert json.loads(told.read_text())["tuned_sha256"].keys() == {"text"}
+    elsewhere = here(capsys, "restore", photo, "--again", told, "--workspace", tmp_path / "another")
+    assert "is not in the data folder" in elsewhere.complaint and "by recipe toy" in elsewhere.complaint
+
+
+# Folders and other programs
+
+
+@pytest.fixture
+def album(tmp_path: Path, sample_damaged: list[Path]) -> Path:
+    """A folder with two damaged photos and a file that is none."""
+    place = tmp_path / "album"
+    place.mkdir()
+    for photo in sample_damaged[:2]:
+        shutil.copy(photo, place)
+    (place / "text.jpg").write_text("no picture at all")
+    return place
+
+
+def test_a_folder_is_restored_and_the_report_names_what_failed(
+    capsys: pytest.CaptureFixture[str], album: Path, sample_damaged: list[Path]
+) -> None:
+    command = ("restore", album, "--restorer", "enlarge", "--out-dir", album / "out")
+    made = here(capsys, *command, "--json")
+    assert (made.code, undocumented("restore FOLDER", made.value)) == (1, set())
+    assert (made.value["done"], made.value["failed"], made.value["left"]) == (2, 1, 0)
+    assert made.complaint.startswith("1 of 3 photos could not be restored; the first: text.jpg is not a photo")
+    assert f"text.jpg: {made.value['files'][-1]['sentence']}" in made.err
+    assert sorted(path.name for path in album.iterdir()) == [*(p.name for p in sample_damaged[:2]), "out", "text.jpg"]
+    (album / "text.jpg").unlink()
+    again = here(capsys, *command)
+    assert (again.code, again.out) == (0, "0 restored, 2 skipped, 0 failed.\n")
+
+
+def test_ctrl_c_ends_a_folder_with_a_report(album: Path) -> None:
+    made = stopped_after("restoring photos", "restore", album, "--restorer", "enlarge", "--json", cwd=album)
+    assert made.code == 130
+    assert made.value["stopped"] is True
+    assert made.value["left"] > 0
+    assert made.complaint == call.STOPPED
+    results = {path.stem for path in album.glob("*-restored.png")}
+    assert len(results) == made.value["done"] == len(list(album.glob("*.json")))
+
+
+def test_a_full_disk_and_a_closed_folder_end_a_folder_with_a_sentence(album: Path, folder: Path) -> None:
+    full = likeness("restore", album, "--restorer", "enlarge", cwd=album, before=FULL_AFTER_8_KB)
+    assert full.code == 1
+    assert "the disk is full" in full.complaint
+    assert not list(album.glob("*restored*"))
+    closed = album / "closed"
+    closed.mkdir()
+    closed.chmod(0o500)
+    command = ("restore", album, "--restorer", "enlarge", "--out-dir", closed)
+    made = likeness(*command, cwd=album, before=AS_NO_ROOT)
+    closed.chmod(0o700)
+    assert (made.code, made.out) == (1, "")
+    assert made.complaint == (
+        f"No results can be written to {closed}: Permission denied. "
+        "Choose a folder that you may write to with --out-dir."
+    )
+
+
+def test_another_program_gets_the_path_of_a_new_file_beside_its_own(
+    capsys: pytest.CaptureFixture[str], album: Path, sample_damaged: list[Path]
+) -> None:
+    copy = album / sample_damaged[0].name
+    before = copy.read_bytes()
+    made = here(capsys, "edit", copy, "--restorer", "enlarge")
+    result = album / f"{copy.stem}-restored.png"
+    assert (made.code, made.out) == (0, f"{result}\n")
+    assert result.is_file() and copy.read_bytes() == before
+    second = here(capsys, "edit", copy, "--restorer", "enlarge", "--json")
+    assert undocumented("edit", second.value) == set()
+    assert Path(second.value["result"]).name == f"{copy.stem}-restored-2.png"
 
 
 # Training

@@ -118,7 +118,8 @@ def _tuned_as_told(workspace: Workspace, told: Mapping[str, Any]) -> TunedModel:
     from engine.tuning import BadTunedModel, read_tuned
 
     wanted = str(told["tuned"])
-    for folder in sorted(workspace.people.glob(f"*/tuned/{wanted[:12]}")):
+    for home in sorted(workspace.people.iterdir()):
+        folder = home / "tuned" / Path(wanted[:12]).name
         try:
             found = read_tuned(folder)
         except BadTunedModel:
