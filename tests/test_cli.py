@@ -181,6 +181,11 @@ def test_each_command_tells_its_fields_in_its_help(capsys: pytest.CaptureFixture
     assert len(list(fields.markdown())) == 2 + sum(len(fields.fields_of(n)) for n in (*fields.FIELDS, *fields.SAME_AS))
 
 
+def test_the_readme_lists_every_field() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert "\n".join(fields.markdown()) in readme, "put what ui.cli.fields.markdown() gives into README.md"
+
+
 def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert here(capsys, "--version") == Ended(0, f"{__version__}\n", "")
 
@@ -685,7 +690,7 @@ def test_ctrl_c_ends_a_folder_with_a_report(album: Path) -> None:
     assert made.code == 130
     assert made.value["stopped"] is True
     assert made.value["left"] > 0
-    assert made.complaint == call.STOPPED
+    assert made.err.splitlines()[-1] == f"likeness: {call.STOPPED}"
     results = {path.stem for path in album.glob("*-restored.png")}
     assert len(results) == made.value["done"] == len(list(album.glob("*.json")))
 
