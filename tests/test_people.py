@@ -365,7 +365,10 @@ def test_the_same_photo_is_not_stored_twice(anna, sample_faces, tmp_path):
     shutil.copy(sample_faces[0], renamed)
     outcomes = people.add(person, [renamed, sample_faces[1]])
     assert [o.reason.code for o in outcomes] == ["already-there", "already-there"]
-    assert outcomes[0].reason.sentence == "other name.jpg is among the photos of Anna already. Nothing was changed."
+    assert (
+        outcomes[0].reason.sentence
+        == "other name.jpg is among the photos of Anna already. Nothing was changed; add others."
+    )
     assert len(people.references(person)) == 4
 
 
