@@ -196,14 +196,14 @@ def prepare(workspace: Workspace, asked: Asked, report: Report) -> Ready:
     info, options = checked(asked)
     people = library(workspace)
     person = people.get(asked.person) if asked.person is not None else None
+    if info.needs_person and person is None:
+        raise EngineError(f"{info.title} needs a person. Choose one, or restore with another restorer.")
     gallery = people.gallery(person) if person is not None else None
     report.tick("loading", 0, 1)
     prior = shared_prior(asked.device)
     report.tick("loading", 1, 1)
     tuned = None
-    if info.needs_person:
-        if person is None:
-            raise EngineError(f"{info.title} needs a person. Choose one, or restore with another restorer.")
+    if info.needs_person and person is not None:
         if asked.tuned is not None:
             tuned = read_tuned(asked.tuned)
         else:
