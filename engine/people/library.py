@@ -278,7 +278,10 @@ class Library:
             for one in seen:
                 name = one.digest[:16]
                 if name in have:
-                    sentence = f"{one.file.name} is among the photos of {person.name} already. Nothing was changed; add others."
+                    sentence = (
+                        f"{one.file.name} is among the photos of {person.name} already. "
+                        "Nothing was changed; add others."
+                    )
                     outcomes[one.file] = _refused(one.file, "already-there", sentence)
                     continue
                 data = _unchanged(one)
