@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 class Cancelled(Exception):
@@ -17,6 +17,10 @@ class Cancelled(Exception):
 
 Tick = Callable[[int, int], None]
 """`tick(done, total)`; raises `Cancelled` when the work is to stop."""
+
+
+FileState = Literal["done", "skipped", "failed"]
+"""What became of one file of many."""
 
 
 class Report(Protocol):
@@ -34,6 +38,10 @@ class Report(Protocol):
         """Name a finished picture file worth showing now."""
         ...
 
+    def file(self, name: str, state: FileState, sentence: str, result: str) -> None:
+        """Say what became of one file of many: why, where it was not done, and the path of its result, or ""."""
+        ...
+
 
 class SilentReport:
     """A report that nobody reads and that never stops the work."""
@@ -46,6 +54,9 @@ class SilentReport:
 
     def preview(self, name: str, path: Path) -> None:
         """See `Report.preview`."""
+
+    def file(self, name: str, state: FileState, sentence: str, result: str) -> None:
+        """See `Report.file`."""
 
 
 def silent(done: int, total: int) -> None:

@@ -7,13 +7,28 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from engine import __version__
 from engine.errors import EngineError
-from engine.workspace import read_json, write_json
+from engine.workspace import fingerprint, read_json, write_json
 
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow", "dlib-bin")
+
+VERSION = 2
+"""Of the file. Version 1 lacks `recipe`, `references`, `tuned_sha256`, `result_sha256`, and of the face `score`,
+`detector` and `wanted`; it is read with these empty."""
+
+SETTINGS = ("photo_sha256", "restorer", "options", "seed", "prior", "tuned", "references", "prompt")
+"""Fields that with `face.wanted` decide what a result shows; where all are the same, it need not be made again."""
+
+
+_KINDS = {
+    **dict.fromkeys(("photo", "photo_sha256", "restorer", "tuned", "prompt"), str),
+    **dict.fromkeys(("options", "face", "prior"), dict),
+    "seed": int,
+}
+"""What every version has."""
 
 
 class BadProvenance(EngineError):
@@ -31,11 +46,12 @@ class Provenance:
     """File name of the source; no folder, since the file may be shared."""
     photo_sha256: str
     face: Mapping[str, Any]
-    """Box, points and crop matrix of the restored face, in photo pixels."""
+    """`box`, `points`, `scheme`, `score` and `detector` of the restored face and its crop's matrix `from_photo`, in
+    photo pixels; `number` of `of` faces, from 1, the largest first; `wanted`, the number that was asked for or None."""
     prior: Mapping[str, str]
     """SHA-256 of the prior's parts; empty for restorers without one."""
     tuned: str
-    """Fingerprint of the tuned model, "" for blind restorers."""
+    """Fingerprint of what the tuned model was made from, "" for blind restorers."""
     prompt: str
     device: str
     precision: str
@@ -43,13 +59,25 @@ class Provenance:
     """Wall time of the restorer alone."""
     identity: Mapping[str, Any]
     """Distance to the references before and after, with the recogniser's name; empty without a person."""
+    recipe: str = ""
+    """Of the tuning, "" for blind restorers."""
+    tuned_sha256: Mapping[str, str] | None = None
+    """SHA-256 of the tuned model's files; empty for blind restorers."""
+    references: str = ""
+    """Fingerprint of the references that the face was chosen by, "" without a person."""
+    result_sha256: str = ""
     engine: str = __version__
     python: str = platform.python_version()
     system: str = platform.platform()
 
     def as_json(self) -> dict[str, Any]:
         """Give all fields and the library versions as plain values."""
-        return {"version": 1, **asdict(self), "libraries": {name: _version(name) for name in LIBRARIES}}
+        return {
+            "version": VERSION,
+            **asdict(self),
+            "tuned_sha256": dict(self.tuned_sha256 or {}),
+            "libraries": {name: _version(name) for name in LIBRARIES},
+        }
 
 
 def path_beside(result: Path) -> Path:
@@ -65,15 +93,40 @@ def write_provenance(result: Path, provenance: Provenance) -> Path:
 
 
 def read_provenance(path: Path) -> dict[str, Any]:
-    """Read a provenance file.
+    """Read a provenance file of this version or version 1; what an old one lacks is empty.
 
     Raises:
-        BadProvenance: it is none of ours.
+        BadProvenance: it is none of ours, or one of a newer Likeness.
+        FileMissing, FileCorrupt, FileRefused: it cannot be read.
     """
-    read: dict[str, Any] = read_json(path)
-    if read.get("version") != 1 or "restorer" not in read:
-        raise BadProvenance(f"{path} does not say how a result was made. Choose the .json file beside a result.")
-    return read
+    read: object = read_json(path)
+    if not isinstance(read, dict):
+        raise _not_ours(path)
+    told = cast("dict[str, Any]", read)
+    version = told.get("version")
+    if not isinstance(version, int) or not all(isinstance(told.get(name), kind) for name, kind in _KINDS.items()):
+        raise _not_ours(path)
+    if version > VERSION:
+        raise BadProvenance(
+            f"{path} was written by Likeness {told.get('engine', '')}, in version {version}; this one knows up to "
+            f"{VERSION}. Use that Likeness, or a newer one."
+        )
+    empty = {"recipe": "", "references": "", "tuned_sha256": {}, "result_sha256": ""}
+    face = {"score": 0.0, "detector": "", "wanted": None, **told["face"]}
+    return {**empty, **told, "face": face}
+
+
+def settings_of(told: Mapping[str, Any]) -> str:
+    """Give a fingerprint of what decides a result's picture: photo, settings, prior, tuned model and wanted face.
+
+    Args:
+        told: what `read_provenance` gave, or at least `SETTINGS` and `face.wanted` of a result that is yet to be made.
+    """
+    return fingerprint({**{name: told[name] for name in SETTINGS}, "wanted": told["face"]["wanted"]})
+
+
+def _not_ours(path: Path) -> BadProvenance:
+    return BadProvenance(f"{path} does not say how a result was made. Choose the .json file beside a result.")
 
 
 def _version(name: str) -> str:

@@ -7,6 +7,7 @@ import inspect
 import io
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -164,7 +165,7 @@ def ann(folder: Path, sample_faces: list[Path]) -> Path:
 def test_help_lists_every_command(folder: Path) -> None:
     made = likeness("--help", cwd=folder)
     assert made.code == 0
-    for name in ("people", "tune", "restore", "restorers", "demo", "evaluate", "pretrain", "bench", "doctor"):
+    for name in ("people", "tune", "restore", "restorers", "demo", "edit", "evaluate", "pretrain", "bench", "doctor"):
         assert f"\n  {name} " in made.out
 
 
@@ -172,10 +173,17 @@ def test_each_command_tells_its_fields_in_its_help(capsys: pytest.CaptureFixture
     for name in (*fields.FIELDS, *fields.SAME_AS):
         said = here(capsys, *name.split(), "--help")
         assert said.code == 0
-        told = " ".join(said.out.split()).partition("Fields with --json: ")[2].rstrip(".")
-        assert told.split(", ") == list(fields.fields_of(name))
+        told = " ".join(said.out.split()).partition("Fields with --json: ")[2]
+        first, _, second = told.partition(" Of a FOLDER: ")
+        answer = second if name.endswith("FOLDER") else first
+        assert answer.rstrip(".").split(", ") == list(fields.fields_of(name))
         assert "--workspace" in said.out
     assert len(list(fields.markdown())) == 2 + sum(len(fields.fields_of(n)) for n in (*fields.FIELDS, *fields.SAME_AS))
+
+
+def test_the_readme_lists_every_field() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert "\n".join(fields.markdown()) in readme, "put what ui.cli.fields.markdown() gives into README.md"
 
 
 def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,6 +195,9 @@ def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["tun"], "No such command 'tun'"),
         (["restore"], "Missing argument"),
+        (["restore", ".", "--out", "x.png"], "--out-dir DIR"),
+        (["restore", "a.jpg", "--out", "x.png", "--out-dir", "y"], "give one of them"),
+        (["restore", "--again", "x.png.json", "--seed", "3"], "only PHOTO and --out go with it"),
         (["people", "add", "Ann", "a.jpg", "--subject", "dog"], "--subject"),
         (["pretrain", "faces", "--out", "x", "--plan", "huge"], "the plans are: small,"),
         (["restore", "a.jpg", "--seed", "-1"], "--seed"),
@@ -378,7 +389,7 @@ def bad_photos(folder: Path, sample_damaged: list[Path]) -> Path:
         ("empty.png", "empty.png is empty"),
         ("huge.png", "40000 x 40000"),
         ("nowhere.jpg", "nowhere.jpg"),
-        ("empty folder", "empty folder is a folder"),
+        ("empty folder", "The folder empty folder holds no photos."),
     ],
 )
 def test_a_bad_photo_is_refused_in_one_sentence_with_nothing_written(bad_photos: Path, name: str, words: str) -> None:
@@ -633,6 +644,87 @@ def test_a_photo_is_restored_with_the_person(
     again = here(capsys, "restore", photo, *options)
     assert again.out.splitlines()[0].endswith(f"{photo.stem}-restored-2.png")
     assert (tmp_path / f"{photo.stem}-restored-2.png").read_bytes() == result.read_bytes()
+    told = Path(made.value["provenance"])
+    lost = here(capsys, "restore", "--again", told, "--workspace", ann)
+    assert lost.complaint.endswith(f"Say where it is: restore PHOTO --again {told.name}.")
+    repeated = here(capsys, "restore", photo, "--again", told, "--json", "--workspace", ann)
+    assert undocumented("restore", repeated.value) == set()
+    assert (repeated.value["identical"], repeated.value["person"]) == (True, "Ann")
+    assert Path(repeated.value["result"]).name == f"{photo.stem}-restored-3.png"
+    assert json.loads(told.read_text())["tuned_sha256"].keys() == {"text"}
+    elsewhere = here(capsys, "restore", photo, "--again", told, "--workspace", tmp_path / "another")
+    assert "is not in the data folder" in elsewhere.complaint and "by recipe toy" in elsewhere.complaint
+
+
+# Folders and other programs
+
+
+@pytest.fixture
+def album(tmp_path: Path, sample_damaged: list[Path]) -> Path:
+    """A folder with two damaged photos and a file that is none."""
+    place = tmp_path / "album"
+    place.mkdir()
+    for photo in sample_damaged[:2]:
+        shutil.copy(photo, place)
+    (place / "text.jpg").write_text("no picture at all")
+    return place
+
+
+def test_a_folder_is_restored_and_the_report_names_what_failed(
+    capsys: pytest.CaptureFixture[str], album: Path, sample_damaged: list[Path]
+) -> None:
+    command = ("restore", album, "--restorer", "enlarge", "--out-dir", album / "out")
+    made = here(capsys, *command, "--json")
+    assert (made.code, undocumented("restore FOLDER", made.value)) == (1, set())
+    assert (made.value["done"], made.value["failed"], made.value["left"]) == (2, 1, 0)
+    assert made.complaint.startswith("1 of 3 photos could not be restored; the first: text.jpg is not a photo")
+    assert f"text.jpg: {made.value['files'][-1]['sentence']}" in made.err
+    assert sorted(path.name for path in album.iterdir()) == [*(p.name for p in sample_damaged[:2]), "out", "text.jpg"]
+    (album / "text.jpg").unlink()
+    again = here(capsys, *command)
+    assert (again.code, again.out) == (0, "0 restored, 2 skipped, 0 failed.\n")
+
+
+def test_ctrl_c_ends_a_folder_with_a_report(album: Path) -> None:
+    made = stopped_after("restoring photos", "restore", album, "--restorer", "enlarge", "--json", cwd=album)
+    assert made.code == 130
+    assert made.value["stopped"] is True
+    assert made.value["left"] > 0
+    assert made.err.splitlines()[-1] == f"likeness: {call.STOPPED}"
+    results = {path.stem for path in album.glob("*-restored.png")}
+    assert len(results) == made.value["done"] == len(list(album.glob("*.json")))
+
+
+def test_a_full_disk_and_a_closed_folder_end_a_folder_with_a_sentence(album: Path, folder: Path) -> None:
+    full = likeness("restore", album, "--restorer", "enlarge", cwd=album, before=FULL_AFTER_8_KB)
+    assert full.code == 1
+    assert "the disk is full" in full.complaint
+    assert not list(album.glob("*restored*"))
+    closed = album / "closed"
+    closed.mkdir()
+    closed.chmod(0o500)
+    command = ("restore", album, "--restorer", "enlarge", "--out-dir", closed)
+    made = likeness(*command, cwd=album, before=AS_NO_ROOT)
+    closed.chmod(0o700)
+    assert (made.code, made.out) == (1, "")
+    assert made.complaint == (
+        f"No results can be written to {closed}: Permission denied. "
+        "Choose a folder that you may write to with --out-dir."
+    )
+
+
+def test_another_program_gets_the_path_of_a_new_file_beside_its_own(
+    capsys: pytest.CaptureFixture[str], album: Path, sample_damaged: list[Path]
+) -> None:
+    copy = album / sample_damaged[0].name
+    before = copy.read_bytes()
+    made = here(capsys, "edit", copy, "--restorer", "enlarge")
+    result = album / f"{copy.stem}-restored.png"
+    assert (made.code, made.out) == (0, f"{result}\n")
+    assert result.is_file() and copy.read_bytes() == before
+    second = here(capsys, "edit", copy, "--restorer", "enlarge", "--json")
+    assert undocumented("edit", second.value) == set()
+    assert Path(second.value["result"]).name == f"{copy.stem}-restored-2.png"
 
 
 # Training

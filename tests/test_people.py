@@ -211,8 +211,47 @@ def test_the_odd_one_out_is_somebody_else_wherever_it_stands():
     assert "its distance to the others is 0.8" in judged[-1].reason.sentence
 
 
-def test_of_two_faces_nobody_can_say_which_is_the_odd_one():
-    assert codes(judge([reference("1"), reference("2", towards=(0, 1), seed=1)])) == ["accepted", "accepted"]
+def test_two_people_equally_often_are_told_and_not_guessed():
+    """However many: nobody can say which of the two is meant until the user keeps one."""
+    for count in (1, 2, 5):
+        one = [reference(f"1{n}", towards=(1, 0.02 * n), seed=n) for n in range(count)]
+        other = [reference(f"2{n}", towards=(0, 0.02 * n, 1), seed=10 + n) for n in range(count)]
+        judged = judge([*one, *other])
+        assert codes(judged) == ["two-people"] * (2 * count)
+        assert not any(r.used for r in judged)
+        each = "one photo" if count == 1 else f"{count} photos"
+        assert judged[0].reason.sentence == (
+            f"These photos show 2 people, {each} each, such as 10.jpg and 20.jpg, and nobody has said who is meant. "
+            "Keep one photo of the right person, or add more of them."
+        )
+        judged = judge([*one, replace(other[0], overruled="keep"), *other[1:]])
+        assert codes(judged) == ["somebody-else"] * count + ["accepted"] * count
+        judged = judge([*one, *other, reference("19", towards=(1, 0.1), seed=20)])
+        assert codes(judged) == ["accepted"] * count + ["somebody-else"] * count + ["accepted"]
+
+
+def test_two_photos_of_one_person_far_apart_in_time_are_both_taken():
+    assert codes(judge([reference("1"), reference("2", towards=(1, 0.58), seed=1)])) == ["accepted", "accepted"]
+
+
+def test_two_photos_of_one_intruder_do_not_hide_each_other():
+    own = [reference(str(n), towards=(1, 0.02 * n), seed=n) for n in range(3)]
+    pair = [reference(f"8{n}", towards=(0.4, 0.6, 0.02 * n), seed=8 + n) for n in range(2)]
+    assert codes(judge([*pair, *own])) == ["somebody-else"] * 2 + ["accepted"] * 3
+
+
+def test_a_blurred_photo_does_not_say_who_the_person_is():
+    good, blurred = reference("1"), reference("2", towards=(0, 1), sharpness=BLURRED - 0.05, seed=1)
+    assert codes(judge([good, blurred])) == ["accepted", "blurred"]
+
+
+def test_faces_kept_of_two_kinds_are_both_the_person():
+    """Such as a child and the man he became."""
+    young = [reference(f"1{n}", towards=(1, 0.02 * n), seed=n) for n in range(3)]
+    old = [reference(f"2{n}", towards=(0, 1, 0.02 * n), seed=10 + n) for n in range(4)]
+    kept = [replace(young[0], overruled="keep"), *young[1:], replace(old[0], overruled="keep"), *old[1:]]
+    assert codes(judge(kept)) == ["accepted"] * 7
+    assert codes(judge([*kept, reference("30", towards=(0, 0, 0, 1), seed=30)]))[-1] == "somebody-else"
 
 
 def test_a_face_as_near_as_people_are_to_themselves_is_accepted():
@@ -248,10 +287,19 @@ def test_of_two_of_one_picture_the_better_stays():
     judged = judge([soft, larger, sharp])
     assert codes(judged) == ["near-duplicate", "accepted", "near-duplicate"]
     assert judged[0].reason.sentence == (
-        "1.jpg shows nearly the same picture as 3.jpg, which is the better one. Nothing is lost without it."
+        "1.jpg shows nearly the same picture as 3.jpg, which is the better one. "
+        "Nothing is lost without it; a photo of another day would add something."
     )
     assert codes(judge([replace(soft, overruled="keep"), sharp])) == ["accepted", "near-duplicate"]
     assert codes(judge([soft, replace(sharp, overruled="reject")]))[0] == "accepted"
+
+
+def test_a_copy_changed_beyond_recognition_is_a_copy_and_not_somebody_else():
+    own = [reference(str(n), towards=(1, 0.02 * n), seed=n) for n in range(3)]
+    changed = reference("8", towards=(0.4, 0.6), sharpness=0.4, seed=1)
+    judged = judge([*own, changed])
+    assert codes(judged) == ["accepted"] * 3 + ["near-duplicate"]
+    assert "as 1.jpg, which is the better one" in judged[3].reason.sentence
 
 
 def test_verdicts_do_not_depend_on_the_order():
@@ -317,7 +365,10 @@ def test_the_same_photo_is_not_stored_twice(anna, sample_faces, tmp_path):
     shutil.copy(sample_faces[0], renamed)
     outcomes = people.add(person, [renamed, sample_faces[1]])
     assert [o.reason.code for o in outcomes] == ["already-there", "already-there"]
-    assert outcomes[0].reason.sentence == "other name.jpg is among the photos of Anna already. Nothing was changed."
+    assert (
+        outcomes[0].reason.sentence
+        == "other name.jpg is among the photos of Anna already. Nothing was changed; add others."
+    )
     assert len(people.references(person)) == 4
 
 

@@ -13,7 +13,7 @@ from threading import Event as Flag
 from typing import Any
 
 from engine.jobs.record import now
-from engine.progress import Cancelled
+from engine.progress import Cancelled, FileState
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +102,11 @@ class JobReport:
         """See `engine.progress.Report.preview`."""
         self._write_held()
         self._append({"event": "preview", "name": name, "path": str(path)})
+
+    def file(self, name: str, state: FileState, sentence: str, result: str) -> None:
+        """See `engine.progress.Report.file`."""
+        self._write_held()
+        self._append({"event": "file", "name": name, "state": state, "sentence": sentence, "result": result})
 
     def close(self) -> None:
         """Write what was held back, and let the file go."""

@@ -114,5 +114,47 @@ class Studio:
             },
         )
 
+    def start_batch(
+        self,
+        folder: Path,
+        *,
+        person: str | None,
+        out: Path | None = None,
+        restorer: str = "dual-pivot",
+        options: Mapping[str, Any] | None = None,
+        recipe: str = "quick",
+        seed: int = 0,
+        face: int | None = None,
+    ) -> Job:
+        """Begin to restore every photo of a folder in the worker; tunes the person first if that was not done yet.
+
+        What becomes of each photo is told by the job's events of kind `file`; see `engine.studio.batch`.
+
+        Args:
+            folder: of the photos.
+            person: id or name, or None.
+            out: folder of the results, or None for beside each photo.
+            restorer, options, recipe, seed, face: as `start_restoring`.
+
+        Raises:
+            EngineError: the folder cannot be used; no job was begun.
+        """
+        images.list_photos(folder)  # a bad folder is refused here, before a worker is bothered
+        return self.runner.start(
+            "batch",
+            {
+                **self._common(),
+                "photo": str(folder.absolute()),
+                "name": folder.name,
+                "out": str((out or folder).absolute()),
+                "restorer": restorer,
+                "options": dict(options or {}),
+                "person": person,
+                "recipe": recipe,
+                "seed": seed,
+                "face": face,
+            },
+        )
+
     def _common(self) -> dict[str, Any]:
         return {"workspace": str(self.workspace.root), "device": self.device}

@@ -13,14 +13,15 @@ import numpy as np
 
 from engine import images
 from engine.errors import EngineError
-from engine.progress import Report, stage
+from engine.progress import Cancelled, Report, stage
 from engine.results import Provenance, path_beside, write_provenance
 from engine.workspace import Workspace, sha256_file
 
 if TYPE_CHECKING:
-    from engine.faces import Face
+    from engine.faces import Face, FaceCrop
     from engine.people import Gallery, Library, Person
     from engine.prior.bundle import Prior
+    from engine.restorers import Options, Restorer, RestorerInfo, Subject
     from engine.tuning import TunedModel
 
 
@@ -30,6 +31,20 @@ class NoFaceFound(EngineError):
 
 class NoSuchFace(EngineError):
     """A face number beyond the faces that were found."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The face that is restored."""
+
+    face: Face
+    """In pixels of the photo."""
+    number: int
+    """From 1, the largest first."""
+    of: int
+    """How many were found."""
+    wanted: int | None = None
+    """The number that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,47 @@ class Asked:
     face: int | None = None
     """Which face, counted from 1, largest first; None takes the person's, or the largest."""
     device: str = "auto"
+    chosen: Chosen | None = None
+    """The face itself where it is known already; then none is searched for."""
+    tuned: Path | None = None
+    """Folder of the tuned model to use; None takes, or makes, the one of the person's references as they are now."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a restoration needs beside the photo: loaded, and the same for every photo of a batch."""
+
+    info: RestorerInfo
+    options: Options
+    prior: Prior
+    person: Person | None
+    gallery: Gallery | None
+    tuned: TunedModel | None
+
+    @property
+    def subject(self) -> Subject:
+        """What the restorer is told of the person."""
+        from engine.restorers import Subject
+
+        if self.tuned is None or self.person is None:
+            return Subject()
+        return Subject(self.person.prompt, (), self.tuned.folder)
+
+    def settings(self, asked: Asked, photo_sha256: str) -> dict[str, Any]:
+        """Give the part of a result's provenance that is known before it is made; see `results.SETTINGS`."""
+        return {
+            "restorer": self.info.id,
+            "options": asdict(self.options),
+            "seed": asked.seed,
+            "photo": asked.photo.name,
+            "photo_sha256": photo_sha256,
+            "prior": dict(self.prior.sha256),
+            "tuned": self.tuned.fingerprint if self.tuned is not None else "",
+            "tuned_sha256": sha256_of(self.tuned) if self.tuned is not None else {},
+            "recipe": str(self.tuned.manifest["recipe"]["name"]) if self.tuned is not None else "",
+            "references": self.gallery.fingerprint if self.gallery is not None else "",
+            "prompt": self.subject.prompt,
+        }
 
 
 @lru_cache(maxsize=1)
@@ -97,22 +153,82 @@ def restore(workspace: Workspace, asked: Asked, report: Report) -> dict[str, Any
     """Restore one face of a photo and write the whole photo with its provenance.
 
     Returns:
-        Paths of the result, its provenance and the crops before and after; which face of how many; identity.
+        Paths of the result and its provenance; which face of how many; identity; seconds; the person's name.
 
     Raises:
         NoFaceFound, NoSuchFace: see there.
         EngineError: anything else the user can put right.
         Cancelled: from the report; nothing was written.
     """
-    from engine.faces import cut, detector, head_mask, paste
-    from engine.restorers import Context, Subject, find, read_options
+    checked(asked)
+    # Read and searched first: a bad photo is refused before anybody is tuned for minutes.
+    photo, faces = _seen(asked, report)
+    return _finished(prepare(workspace, asked, report), asked, photo, faces, report)
+
+
+def restore_with(ready: Ready, asked: Asked, report: Report) -> dict[str, Any]:
+    """Do what `restore` does, with what was prepared before; as `restore`."""
+    photo, faces = _seen(asked, report)
+    return _finished(ready, asked, photo, faces, report)
+
+
+def checked(asked: Asked) -> tuple[RestorerInfo, Options]:
+    """Give the restorer that was asked for and its options.
+
+    Raises:
+        NoSuchRestorer, BadOption: see there.
+    """
+    from engine.restorers import find, read_options
 
     info = find(asked.restorer)
-    options = read_options(info.options, asked.options or {})
+    return info, read_options(info.options, asked.options or {})
+
+
+def prepare(workspace: Workspace, asked: Asked, report: Report) -> Ready:
+    """Load what a restoration needs; the person is tuned if the restorer needs that and it was not done yet.
+
+    Raises:
+        EngineError: there is no such person, or none and the restorer needs one.
+        Cancelled: from the report; what was tuned so far is kept.
+    """
+    from engine.tuning import read_tuned
+
+    info, options = checked(asked)
+    people = library(workspace)
+    person = people.get(asked.person) if asked.person is not None else None
+    if info.needs_person and person is None:
+        raise EngineError(f"{info.title} needs a person. Choose one, or restore with another restorer.")
+    gallery = people.gallery(person) if person is not None else None
+    report.tick("loading", 0, 1)
+    prior = shared_prior(asked.device)
+    report.tick("loading", 1, 1)
+    tuned = None
+    if info.needs_person and person is not None:
+        if asked.tuned is not None:
+            tuned = read_tuned(asked.tuned)
+        else:
+            tuned = personalize(workspace, person.id, asked.recipe, report, device=asked.device)
+    return Ready(info, options, prior, person, gallery, tuned)
+
+
+@lru_cache(maxsize=1)
+def loaded(restorer: str, device: str) -> Restorer:
+    """Load a restorer; the last one is kept, and with it what it made of the prior for the last person."""
+    from engine.restorers import Context, find
+
+    return find(restorer).load(Context(lambda: shared_prior(device)))
+
+
+def _seen(asked: Asked, report: Report) -> tuple[images.Photo, tuple[Face, ...]]:
+    """Read the photo and find its faces, at least one; none are sought where the face is known."""
+    from engine.faces import detector
+
     photo = images.read_photo(asked.photo)
     for taken in (asked.out, path_beside(asked.out)):
         if taken.exists():
             raise images.AlreadyThere(f"{taken} exists already and is never overwritten. Choose another name.")
+    if asked.chosen is not None:
+        return photo, (asked.chosen.face,)
     report.tick("finding the face", 0, 1)
     faces = detector().find(photo.pixels)
     if not faces:
@@ -121,66 +237,89 @@ def restore(workspace: Workspace, asked: Asked, report: Report) -> dict[str, Any
             "Crop it closer to the face, turn it upright, or choose another photo."
         )
     report.tick("finding the face", 1, 1)
-    people = library(workspace)
-    person = people.get(asked.person) if asked.person is not None else None
-    gallery = people.gallery(person) if person is not None else None
-    report.tick("loading", 0, 1)
-    prior = shared_prior(asked.device)
-    from engine.prior.device import precision
+    return photo, faces
 
-    report.tick("loading", 1, 1)
-    face, number = choose_face(photo.pixels, faces, asked, gallery, prior.size)
-    crop = cut(photo.pixels, face, prior.size)
-    subject = Subject()
-    fingerprint = ""
-    if info.needs_person:
-        if person is None or gallery is None:
-            raise EngineError(f"{info.title} needs a person. Choose one, or restore with another restorer.")
-        tuned = personalize(workspace, person.id, asked.recipe, report, device=asked.device)
-        fingerprint = tuned.fingerprint
-        subject = Subject(person.prompt, (), tuned.folder)
-    restorer = info.load(Context(lambda: prior))
+
+def _finished(
+    ready: Ready, asked: Asked, photo: images.Photo, faces: tuple[Face, ...], report: Report
+) -> dict[str, Any]:
+    """Choose, cut, restore, paste and write."""
+    from engine.faces import cut, head_mask, paste
+
+    pixels = photo.pixels
+    chosen = asked.chosen
+    if chosen is None:
+        face, number = choose_face(pixels, faces, asked, ready.gallery, ready.prior.size)
+        chosen = Chosen(face, number, len(faces), asked.face)
+    crop = cut(pixels, chosen.face, ready.prior.size)
+    restorer = loaded(ready.info.id, asked.device)
     begun = time.monotonic()
-    made = restorer.restore(crop.pixels, subject, options, seed=asked.seed, tick=stage(report, "restoring"))
-    seconds = time.monotonic() - begun
-    pasted, mask = paste(photo.pixels, crop, made, head_mask(crop))
-    provenance = Provenance(
-        restorer=info.id,
-        options=asdict(options),
-        seed=asked.seed,
-        photo=asked.photo.name,
-        photo_sha256=sha256_file(asked.photo),
-        face={
-            "box": list(face.box),
-            "points": face.points.tolist(),
-            "scheme": face.scheme,
-            "from_photo": crop.from_photo.tolist(),
-            "number": number,
-            "of": len(faces),
-        },
-        prior=dict(prior.sha256),
-        tuned=fingerprint,
-        prompt=subject.prompt,
-        device=str(prior.device),
-        precision=precision(prior.device),
-        seconds=round(seconds, 3),
-        identity=identity_of(crop.pixels, made, gallery),
-    )
+    made = restorer.restore(crop.pixels, ready.subject, ready.options, seed=asked.seed, tick=stage(report, "restoring"))
+    seconds = round(time.monotonic() - begun, 3)
+    pasted, mask = paste(pixels, crop, made, head_mask(crop))
+    identity = identity_of(crop.pixels, made, ready.gallery)
     result = images.save_photo(images.merge(photo, pasted, mask), asked.out)
     try:
-        beside = write_provenance(result, provenance)
+        beside = write_provenance(result, _provenance(ready, asked, chosen, crop, result, seconds, identity))
     except EngineError:
         result.unlink(missing_ok=True)  # no result without its provenance
         raise
     return {
         "result": str(result),
         "provenance": str(beside),
-        "face": number,
-        "faces": len(faces),
-        "identity": dict(provenance.identity),
-        "seconds": round(seconds, 3),
-        "person": person.name if person is not None else "",
+        "face": chosen.number,
+        "faces": chosen.of,
+        "identity": identity,
+        "seconds": seconds,
+        "person": ready.person.name if ready.person is not None else "",
     }
+
+
+def _provenance(
+    ready: Ready,
+    asked: Asked,
+    chosen: Chosen,
+    crop: FaceCrop,
+    result: Path,
+    seconds: float,
+    identity: Mapping[str, Any],
+) -> Provenance:
+    """Say how a result was made."""
+    from engine.prior.device import precision
+
+    face = chosen.face
+    return Provenance(
+        **ready.settings(asked, sha256_file(asked.photo)),
+        face={
+            # Unrounded, so that the very same crop can be cut again.
+            "box": list(face.box),
+            "points": face.points.tolist(),
+            "scheme": face.scheme,
+            "score": face.score,
+            "detector": face.detector,
+            "from_photo": crop.from_photo.tolist(),
+            "number": chosen.number,
+            "of": chosen.of,
+            "wanted": chosen.wanted,
+        },
+        device=str(ready.prior.device),
+        precision=precision(ready.prior.device),
+        seconds=seconds,
+        identity=identity,
+        result_sha256=sha256_file(result),
+    )
+
+
+def suffix_for(photo: Path) -> str:
+    """Give the suffix of a result whose name the user does not say: that of the lossless format for such a photo."""
+    del photo
+    return ".png"
+
+
+def sha256_of(tuned: TunedModel) -> dict[str, str]:
+    """Give the SHA-256 of each file of a tuned model, as its manifest has them."""
+    files: Mapping[str, Mapping[str, Any]] = tuned.manifest["files"]
+    return {name: str(file["sha256"]) for name, file in files.items()}
 
 
 def choose_face(
@@ -230,7 +369,7 @@ def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> 
     """Do one job in the worker process.
 
     Args:
-        kind: `tune` or `restore`.
+        kind: `tune`, `restore` or `batch`.
         arguments: `workspace` and what the verb needs, as plain values.
         folder: the job's own.
         report: followed by whoever reads the job.
@@ -240,19 +379,29 @@ def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> 
         tuned = personalize(workspace, arguments["person"], arguments["recipe"], report, device=arguments["device"])
         return {"tuned": str(tuned.folder), "checks": tuned.manifest["checks"], "seconds": tuned.manifest["seconds"]}
     if kind == "restore":
-        asked = Asked(
-            photo=Path(arguments["photo"]),
-            out=Path(arguments["out"]),
-            restorer=arguments["restorer"],
-            options=arguments["options"],
-            person=arguments["person"],
-            recipe=arguments["recipe"],
-            seed=arguments["seed"],
-            face=arguments["face"],
-            device=arguments["device"],
-        )
-        return restore(workspace, asked, report)
+        return restore(workspace, _asked(arguments), report)
+    if kind == "batch":
+        from engine.studio.batch import restore_folder
+
+        made = restore_folder(workspace, Path(arguments["photo"]), _asked(arguments), report)
+        if made.stopped:
+            raise Cancelled  # what became of each file stands in the job's events
+        return made.as_json()
     raise EngineError(f"There is no work of kind {kind!r} in {folder.name}.")
+
+
+def _asked(arguments: Mapping[str, Any]) -> Asked:
+    return Asked(
+        photo=Path(arguments["photo"]),
+        out=Path(arguments["out"]),
+        restorer=arguments["restorer"],
+        options=arguments["options"],
+        person=arguments["person"],
+        recipe=arguments["recipe"],
+        seed=arguments["seed"],
+        face=arguments["face"],
+        device=arguments["device"],
+    )
 
 
 def describe(person: Person, gallery: Gallery | None) -> dict[str, Any]:

@@ -112,7 +112,7 @@ class Call:
 
 
 def command(
-    app: typer.Typer, name: str, *, answers: str
+    app: typer.Typer, name: str, *, answers: str, or_answers: str = ""
 ) -> Callable[[Callable[Concatenate[Call, P], None]], Callable[Concatenate[Call, P], None]]:
     """Make a function a command that also has the options of every command.
 
@@ -120,6 +120,7 @@ def command(
         app: the group it belongs to.
         name: what is typed.
         answers: its key in `fields.FIELDS`.
+        or_answers: that of its other answer, where it has two.
     """
 
     def add(function: Callable[Concatenate[Call, P], None]) -> Callable[Concatenate[Call, P], None]:
@@ -139,7 +140,7 @@ def command(
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *shared)]
         enter.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
         enter.__annotations__ = {p.name: p.annotation for p in parameters}
-        app.command(name, epilog=epilog(answers))(enter)
+        app.command(name, epilog=epilog(answers, or_answers))(enter)
         return function
 
     return add

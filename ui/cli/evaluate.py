@@ -1,4 +1,4 @@
-"""`evaluate`: what tuning to a person is worth, measured on a folder of people."""
+"""`evaluate` and `evaluate-galleries`: what tuning and verdicts are worth, measured on a folder of people."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from ui.cli.call import Call, command
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command of this file to the app."""
+    """Add the commands of this file to the app."""
     command(app, "evaluate", answers="evaluate")(evaluate)
+    command(app, "evaluate-galleries", answers="evaluate-galleries")(evaluate_galleries)
 
 
 def evaluate(
@@ -30,3 +31,16 @@ def evaluate(
     written = out / "people.md"
     value = {"table": str(written), "sheet": str(out / "people.jpg"), "rows": rows}
     call.answer(value, [written.read_text(encoding="utf-8")])
+
+
+def evaluate_galleries(
+    call: Call,
+    people: Annotated[Path, typer.Argument(metavar="PEOPLE", readable=False, help="A folder of photos a person.")],
+) -> None:
+    """Put strangers and copies among everybody's photos and count which of them the verdicts find. Takes minutes."""
+    from engine.evaluation import galleries
+
+    with call.following() as report:
+        report.tick("loading", 0, 1)
+        made = galleries.run(people, report)
+    call.answer(made, galleries.table(made))

@@ -8,8 +8,8 @@ FACE_ROW = {
     "file": "name of the photo as it was added",
     "reference": "id of the stored face, for `people keep` and `people reject`; empty if none was stored",
     "verdict": "accepted or rejected",
-    "reason": "why it was rejected: too-small, blurred, turned-away, somebody-else, near-duplicate, already-there, "
-    "no-face or unreadable; empty if accepted",
+    "reason": "why it was rejected: too-small, blurred, turned-away, somebody-else, two-people, near-duplicate, "
+    "already-there, no-face or unreadable; empty if accepted",
     "sentence": "the reason in a sentence",
 }
 
@@ -74,6 +74,24 @@ FIELDS: dict[str, dict[str, str]] = {
         "identity": "before and after: mean dlib distance to the references, lower is nearer; recogniser, direction, "
         "note; empty without a person",
         "seconds": "of the restorer alone",
+        "identical": "with --again: whether the file is the first one bit for bit; null where nobody can tell, and "
+        "without --again",
+    },
+    "restore FOLDER": {
+        "folder": "as given",
+        "out": "folder of the results",
+        "restorer": "id of the restorer",
+        "done": "how many photos were restored",
+        "skipped": "how many were restored before with the same settings, or are copies of results",
+        "failed": "how many could not be restored",
+        "left": "how many were not reached",
+        "ended": "why not all were reached, empty if they were or Ctrl-C stopped it",
+        "stopped": "whether Ctrl-C stopped it",
+        "files[].photo": "its path in the folder",
+        "files[].state": "done, skipped or failed",
+        "files[].result": "path of the result, the earlier one if skipped, empty if failed",
+        "files[].sentence": "why it was skipped or failed, empty if done",
+        "files[].seconds": "of the restorer alone",
     },
     "restorers list": {
         "restorers[].id": "for --restorer",
@@ -102,6 +120,22 @@ FIELDS: dict[str, dict[str, str]] = {
         "rows[].arm": "damaged, cleaner, blind, wrong person or dual-pivot",
         **{f"rows[].{name}": what for name, what in FIGURES_ROW.items() if name != "arm"},
     },
+    "evaluate-galleries": {
+        "people": "how many there are",
+        "photos": "how many of their photos show a face",
+        "alike": "how many of these, untouched, are taken for nearly the same picture as another one",
+        "rows[].gallery": "what each gallery holds",
+        "rows[].galleries": "how many galleries of this kind there are",
+        "rows[].strangers": "photos of others in them",
+        "rows[].named": "how many of these are told to be somebody else",
+        "rows[].own": "photos of the person in them",
+        "rows[].rejected": "how many of these are told to be somebody else",
+        "rows[].unclear": "galleries of which is told that nobody can say who is meant",
+        "copies[].copy": "recompressed, shrunk, cropped or brightened",
+        "copies[].copies": "how many were made",
+        "copies[].found": "how many are told to be nearly the same picture",
+        "reached": "whether strangers (95 %), own photos (5 %) and copies (95 %) are as wanted",
+    },
     "pretrain": {
         "out": "folder of the training",
         "plan": "name of the plan",
@@ -129,7 +163,7 @@ FIELDS: dict[str, dict[str, str]] = {
 }
 """Command, field and meaning; `a[].b` is the field b of each object in the list a."""
 
-SAME_AS = {"people reject": "people keep"}
+SAME_AS = {"people reject": "people keep", "edit": "restore"}
 """Commands that answer like another."""
 
 
@@ -138,9 +172,10 @@ def fields_of(command: str) -> dict[str, str]:
     return FIELDS[SAME_AS.get(command, command)]
 
 
-def epilog(command: str) -> str:
-    """Give what stands under a command's help: the names of its fields."""
-    return f"Fields with --json: {', '.join(fields_of(command))}."
+def epilog(command: str, or_command: str = "") -> str:
+    """Give what stands under a command's help: the names of its fields, and of those of its other answer."""
+    other = f" Of a {or_command.split()[-1]}: {', '.join(fields_of(or_command))}." if or_command else ""
+    return f"Fields with --json: {', '.join(fields_of(command))}.{other}"
 
 
 def markdown() -> Iterator[str]:

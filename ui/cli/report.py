@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, TextIO
 
-from engine.progress import Cancelled
+from engine.progress import Cancelled, FileState
 
 PLAIN_EVERY_SECONDS = 10.0
 """How often a stage is told where lines cannot be drawn over, such as in a file."""
@@ -72,6 +72,13 @@ class ConsoleReport:
         if not self._quiet:
             self._clear()
             self._stream.write(f"{name}: {path}\n")
+            self._stream.flush()
+
+    def file(self, name: str, state: FileState, sentence: str, result: str) -> None:
+        """See `Report.file`: what failed is told at once; the rest stands in the answer."""
+        if state == "failed" and not self._quiet:
+            self._clear()
+            self._stream.write(f"{name}: {sentence}\n")
             self._stream.flush()
 
     def _line(self, stage: str, done: int, total: int, now: float) -> str:

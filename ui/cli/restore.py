@@ -1,22 +1,41 @@
-"""`tune`, `restore` and `restorers list`: the main job."""
+"""`tune`, `restore`, `edit` and `restorers list`: the main job."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.errors import EngineError
+from engine.progress import Cancelled
 from ui.cli.call import Call, command
+from ui.cli.table import table
+
+if TYPE_CHECKING:
+    from engine.studio import Asked
 
 restorers = typer.Typer(no_args_is_help=True, help="The ways to restore a face.")
+
+
+PersonOption = Annotated[str | None, typer.Option("--person", help="Whose face it is: name or id.")]
+RestorerOption = Annotated[
+    str | None,
+    typer.Option("--restorer", help="See `restorers list`; else dual-pivot with --person and diffbir without."),
+]
+RecipeOption = Annotated[str, typer.Option("--recipe", help="For a person who is not personalized yet.")]
+
+
+class NotAllRestored(EngineError):
+    """Photos of a folder could not be restored."""
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this file to the app."""
     command(app, "tune", answers="tune")(tune)
-    command(app, "restore", answers="restore")(restore)
+    command(app, "restore", answers="restore", or_answers="restore FOLDER")(restore)
+    command(app, "edit", answers="edit")(edit)
     app.add_typer(restorers, name="restorers")
 
 
@@ -48,15 +67,21 @@ def tune(
 
 def restore(
     call: Call,
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO", readable=False, help="The damaged photo; it is only read.")],
-    person: Annotated[str | None, typer.Option("--person", help="Whose face it is: name or id.")] = None,
-    restorer: Annotated[
-        str | None,
-        typer.Option("--restorer", help="See `restorers list`; else dual-pivot with --person and diffbir without."),
+    photo: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="PHOTO|FOLDER", readable=False, help="The damaged photo, or a folder of them; only read."
+        ),
     ] = None,
+    person: PersonOption = None,
+    restorer: RestorerOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="A new file, .png or .jpg; else PHOTO-restored.png in the folder you are in."),
+    ] = None,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option("--out-dir", metavar="DIR", help="Folder of the results; else, of a folder, beside each photo."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the noise; the same gives the same picture.")] = 0,
     face: Annotated[
@@ -66,38 +91,145 @@ def restore(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="An option of the restorer; may be given several times."),
     ] = None,
-    recipe: Annotated[str, typer.Option("--recipe", help="For a person who is not personalized yet.")] = "quick",
+    recipe: RecipeOption = "quick",
+    again: Annotated[
+        Path | None,
+        typer.Option(
+            "--again",
+            metavar="RESULT.json",
+            readable=False,
+            help="Make that result once more; PHOTO is needed where it does not lie beside.",
+        ),
+    ] = None,
 ) -> None:
-    """Restore a face in a photo. A new file is written; the photo and every pixel outside the face stay as they are."""
-    from engine import images
-    from engine.restorers import find
-    from engine.studio import Asked, work
+    """Restore a face in a photo, or in each of a folder: what is done is skipped, an error stops none of the rest.
 
+    A new file is written; the photo and every pixel outside the face stay as they are.
+    """
+    from engine.restorers import find
+    from engine.studio import Asked
+
+    if again is not None:
+        given = (person, restorer, out_dir, seed or None, face, choices or None, None if recipe == "quick" else recipe)
+        if any(one is not None for one in given):
+            raise typer.BadParameter("--again takes all settings from the file; only PHOTO and --out go with it.")
+        _again(call, again, photo, out)
+        return
+    if photo is None:
+        raise typer.BadParameter("Missing argument: name a PHOTO or a FOLDER, or --again RESULT.json.")
     # What can be refused at once is refused before libraries load for seconds or somebody is tuned for minutes.
     info = find(restorer or ("dual-pivot" if person else "diffbir"))
-    wanted = _options(choices or [], info.options)
-    images.read_photo(photo)
-    target = out or images.free_name(Path.cwd(), f"{photo.stem}-restored", ".png")
+    asked = Asked(
+        photo=photo,
+        out=out or out_dir or Path.cwd(),
+        restorer=info.id,
+        options=_options(choices or [], info.options),
+        person=person,
+        recipe=recipe,
+        seed=seed,
+        face=face,
+        device=call.device,
+    )
+    if photo.is_dir():
+        if out is not None:
+            raise typer.BadParameter("--out names one file; the results of a folder go to --out-dir DIR.")
+        _restore_all(call, photo, replace(asked, out=out_dir or photo))
+        return
+    if out is not None and out_dir is not None:
+        raise typer.BadParameter("--out names the file and --out-dir its folder; give one of them.")
+    made = _restore_one(call, asked, out)
+    lines = [f"Restored face {made['face']} of {made['faces']} in {made['seconds']:.1f} s: {made['result']}"]
+    call.answer(made, [*lines, *_identity(made)])
+
+
+def edit(
+    call: Call,
+    photo: Annotated[
+        Path, typer.Argument(metavar="FILE", readable=False, help="The photo as the other program has it.")
+    ],
+    person: PersonOption = None,
+    restorer: RestorerOption = None,
+    recipe: RecipeOption = "quick",
+) -> None:
+    """Restore for another program: the result is a new file beside FILE, and its path is all that is printed.
+
+    FILE stays as it is, also where it is a copy that the other program made.
+    """
+    from engine.restorers import find
+    from engine.studio import Asked
+
+    info = find(restorer or ("dual-pivot" if person else "diffbir"))
+    asked = Asked(photo, photo.absolute().parent, info.id, person=person, recipe=recipe, device=call.device)
+    made = _restore_one(call, asked, None)
+    call.answer(made, [made["result"]])
+
+
+def _restore_one(call: Call, asked: Asked, out: Path | None) -> dict[str, Any]:
+    """Restore a photo into `out`, or into a file of a free name in the folder `asked.out`."""
+    from engine import images
+    from engine.studio import work
+
+    images.read_photo(asked.photo)
+    target = out or images.free_name(asked.out, f"{asked.photo.stem}-restored", work.suffix_for(asked.photo))
     _refuse_taken(target)
     with call.holding() as workspace, call.following() as report:
         report.tick("loading", 0, 1)
-        asked = Asked(
-            photo=photo,
-            out=target,
-            restorer=info.id,
-            options=wanted,
-            person=person,
-            recipe=recipe,
-            seed=seed,
-            face=face,
-            device=call.device,
+        made = work.restore(workspace, replace(asked, out=target), report)
+    return {**made, "restorer": asked.restorer, "identical": None}
+
+
+def _again(call: Call, provenance: Path, photo: Path | None, out: Path | None) -> None:
+    """Make a result once more."""
+    from engine import images
+    from engine.studio import again
+
+    repeat = again.read_repeat(provenance, photo)
+    first = Path(repeat.result_name)
+    target = out or images.free_name(Path.cwd(), first.stem, first.suffix)
+    _refuse_taken(target)
+    with call.holding() as workspace, call.following() as report:
+        report.tick("loading", 0, 1)
+        made = again.restore_again(workspace, repeat, target, report, device=call.device)
+    same = {
+        True: f"It is {first.name} again, bit for bit.",
+        False: f"It is not {first.name} bit for bit: other libraries, another device or another format make it differ.",
+        None: f"Whether it is {first.name} bit for bit cannot be told: that one's SHA-256 was not written down.",
+    }
+    call.answer(made, [f"Restored once more in {made['seconds']:.1f} s: {made['result']}", same[made["identical"]]])
+
+
+def _restore_all(call: Call, folder: Path, asked: Asked) -> None:
+    """Restore a folder and report on every photo."""
+    from engine.studio.batch import restore_folder
+
+    with call.holding() as workspace, call.following() as report:
+        report.tick("loading", 0, 1)
+        made = restore_folder(workspace, folder, asked, report)
+    value = {**made.as_json(), "out": str(asked.out), "restorer": asked.restorer}
+    shown = [
+        {"photo": row.photo, "state": row.state, "result or reason": row.sentence or row.result}
+        for row in made.rows
+        if row.state != "skipped"
+    ]
+    counts = f"{made.count('done')} restored, {made.count('skipped')} skipped, {made.count('failed')} failed"
+    call.answer(value, [*table(shown), f"{counts}, {made.left} not reached." if made.left else f"{counts}."])
+    if made.stopped:
+        raise Cancelled
+    if made.ended:
+        raise NotAllRestored(f"{made.left} of {made.left + len(made.rows)} photos were not reached: {made.ended}")
+    failed = [row for row in made.rows if row.state == "failed"]
+    if failed:
+        raise NotAllRestored(
+            f"{len(failed)} of {len(made.rows)} photos could not be restored; the first: {failed[0].sentence}"
         )
-        made = work.restore(workspace, asked, report)
-    lines = [f"Restored face {made['face']} of {made['faces']} in {made['seconds']:.1f} s: {made['result']}"]
-    if made["identity"]:
-        before, after = made["identity"]["before"], made["identity"]["after"]
-        lines.append(f"Identity {before:.3f} before, {after:.3f} now (dlib distance to references, lower is nearer).")
-    call.answer({**made, "restorer": info.id}, lines)
+
+
+def _identity(made: dict[str, Any]) -> list[str]:
+    """Say how the distance to the references changed, if there are any."""
+    if not made["identity"]:
+        return []
+    before, after = made["identity"]["before"], made["identity"]["after"]
+    return [f"Identity {before:.3f} before, {after:.3f} now (dlib distance to references, lower is nearer)."]
 
 
 @command(restorers, "list", answers="restorers list")

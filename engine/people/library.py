@@ -1,16 +1,7 @@
-"""People and the photos of them that are good enough to learn from, and why the others are not.
-
-A person is a folder of the workspace: `person.json`, `photos/` (each file as it was given, named by its content) and
-`references/` (one file for each face, with what was measured on it). What is measured is kept; verdicts are not: they
-follow from all of a person's faces together and are found anew each time, by `judge`. What the user overruled stays.
-
-Nothing here knows about tuning or restoring. What other rooms keep of a person lies in the same folder, so that it goes
-with the person.
-"""
+"""The people of a workspace and their photos: added, overruled, removed; a bad file never stops the others."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import logging
 import re
@@ -19,71 +10,40 @@ import threading
 import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine import images
 from engine.errors import EngineError
-from engine.faces import (
-    LOOK_SIZE,
-    Embedding,
-    Face,
-    FaceDetector,
-    FaceQuality,
-    Look,
-    alike,
-    cut,
-    distance,
-    embed,
-    face_from_json,
-    look,
-    measure,
-    quality_from_json,
+from engine.faces import Embedding, FaceDetector, distance
+from engine.people.reference import (
+    SUBJECTS,
+    TOKEN,
+    VERSION,
+    AddOutcome,
+    Gallery,
+    Measured,
+    Overruled,
+    Person,
+    Reason,
+    Reference,
+    measured,
+    read_person,
+    read_reference,
+    reference_json,
 )
-from engine.images import Pixels
+from engine.people.verdicts import judge
 from engine.progress import Report, SilentReport
-from engine.workspace import PRIVATE_FOLDER, Workspace, fingerprint, read_json, trash, write_bytes, write_json
+from engine.workspace import PRIVATE_FOLDER, Workspace, read_json, trash, write_bytes, write_json
 
 log = logging.getLogger(__name__)
 
-Verdict = Literal["accepted", "rejected"]
-Overruled = Literal["keep", "reject"]
-
-SUBJECTS = ("person", "man", "woman", "child")
-"""What a person can be called in a prompt."""
-TOKEN = "sks"
-"""The rare word that stands for the person: no word of any language, and one token to every prior."""
 LONGEST_NAME = 200
 """Characters."""
-
-TOO_SMALL_PX = 24.0
-"""Eye distance below which a face has too little detail; a face some 60 px wide."""
-BLURRED = 0.3
-"""`FaceQuality.sharpness` below which a face is blurred. 290 plain photos of 14 people have 0.40 to 0.58; blurred by a
-Gaussian of 3 % of the eye distance 0.28 to 0.45, of 5 % 0.20 to 0.32, of 8 % below 0.20."""
-TURNED_AWAY = 0.55
-"""`FaceQuality.yaw` beyond which one side of the face is hardly seen, some 40 degrees. Plain photos: 0.37 at most."""
-SOMEBODY_ELSE = 0.55
-"""Distance to the face in the middle of all the others beyond which it is not the same person. On 14 people: 0.54 at
-most for their own faces, and below 0.55 for 0.7 % of other people's."""
-NEEDED_TO_COMPARE = 3
-"""Faces from which on one of them can be told to be the odd one out."""
-SAME_PICTURE = 0.93
-"""`faces.alike` from which two pictures are one; see there."""
-SAME_MOMENT = 0.25
-"""Distance within which two pictures that look alike are taken for one. A recompressed copy lies at 0.06 to 0.16, a
-grey one at 0.25 at most."""
-IDENTITY_SIZE = 256
-"""Side in px of the crop that a face is recognised by."""
-ENOUGH_EYES_PX = 128.0
-"""Eye distance beyond which a larger face is no better: that of a crop of 512 px."""
-
-_VERSION = 1
 
 
 class NameRefused(EngineError):
@@ -98,120 +58,8 @@ class NoSuchReference(EngineError):
     """A person has no such reference."""
 
 
-class PersonDamaged(EngineError):
-    """A file of a person does not hold what it should."""
-
-
 class PersonNotSaved(EngineError):
     """The folder of a new person cannot be made."""
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody whose photos are to be restored."""
-
-    id: str
-    """Name of the folder: a short form of the name and a few random digits."""
-    name: str
-    """As the user wrote it."""
-    subject: str
-    """One of `SUBJECTS`."""
-    token: str
-    """See `TOKEN`."""
-    created: str
-    """ISO 8601, UTC."""
-
-    @property
-    def prompt(self) -> str:
-        """The phrase that stands for this very person."""
-        return f"a photo of a {self.token} {self.subject}"
-
-    @property
-    def class_prompt(self) -> str:
-        """The phrase that stands for anybody of their kind."""
-        return f"a photo of a {self.subject}"
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why a face is not used."""
-
-    code: str
-    """too-small, blurred, turned-away, somebody-else, near-duplicate, already-there, no-face or unreadable."""
-    sentence: str
-    """What was found and what to do, for the user."""
-
-
-@dataclass(frozen=True, eq=False)
-class Reference:
-    """One face in one photo of a person."""
-
-    id: str
-    """First 16 digits of the photo's SHA-256, a dash and which of its faces this is, from 0, the largest first."""
-    photo: str
-    """Name of the copy in the person's `photos`."""
-    name: str
-    """What the file was called."""
-    added: str
-    """ISO 8601, UTC."""
-    face: Face
-    """In pixels of the photo, upright."""
-    others: int
-    """How many other faces the photo shows."""
-    quality: FaceQuality
-    embedding: Embedding
-    look: Look
-    verdict: Verdict
-    """What the measured facts say."""
-    reason: Reason | None
-    """Why it is rejected; None when it is accepted."""
-    overruled: Overruled | None
-    """What the user said instead."""
-
-    @property
-    def used(self) -> bool:
-        """Whether it belongs to the gallery: the user's word, else the verdict."""
-        return self.overruled == "keep" if self.overruled else self.verdict == "accepted"
-
-
-@dataclass(frozen=True)
-class AddOutcome:
-    """What became of one file that was added."""
-
-    file: Path
-    verdict: Verdict
-    reason: Reason | None
-    """None when it is accepted."""
-    reference: Reference | None
-    """What was stored; None when nothing was."""
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """The references of a person that are used, the same ones always in the same order."""
-
-    person: Person
-    references: tuple[Reference, ...]
-    photos: Path
-    """The folder of the photos."""
-
-    @property
-    def embeddings(self) -> NDArray[np.float64]:
-        """One row for each reference, `(N, 128)`."""
-        return np.stack([r.embedding for r in self.references]) if self.references else np.zeros((0, 128))
-
-    @property
-    def fingerprint(self) -> str:
-        """64 hexadecimal digits that change with the prompt and with the choice of references."""
-        return fingerprint({"prompt": self.person.prompt, "references": sorted(r.id for r in self.references)})
-
-    def crops(self, size: int) -> tuple[Pixels, ...]:
-        """Cut every reference out of its photo: `(size, size, 3)` each, 0 to 1, aligned.
-
-        Raises:
-            EngineError: a photo is gone or cannot be read.
-        """
-        return tuple(cut(images.read_photo(self.photos / r.photo).pixels, r.face, size).pixels for r in self.references)
 
 
 # Inside `Library`, `list` is the method of that name.
@@ -250,7 +98,7 @@ class Library:
                         place.mkdir(mode=PRIVATE_FOLDER)
                         if place == passing:
                             undo.callback(trash, passing)
-                    write_json(passing / "person.json", {"version": _VERSION, **asdict(person)})
+                    write_json(passing / "person.json", {"version": VERSION, **asdict(person)})
                     passing.rename(self.folder(person))
                 except OSError as error:
                     raise PersonNotSaved(
@@ -267,7 +115,7 @@ class Library:
             if folder.name.startswith(".") or not folder.is_dir():
                 continue
             try:
-                people.append(_read_person(folder))
+                people.append(read_person(folder))
             except EngineError as error:
                 log.warning("%s is left out of the people: %s", folder.name, error)
         return sorted(people, key=lambda person: (person.name.casefold(), person.id))
@@ -347,7 +195,7 @@ class Library:
             PersonDamaged: a file of a reference cannot be used.
         """
         folder = self.folder(person) / "references"
-        found = [_read_reference(file) for file in folder.glob("[!.]*.json")]
+        found = [read_reference(file) for file in folder.glob("[!.]*.json")]
         return judge(sorted(found, key=lambda r: (r.added, r.id)))
 
     def overrule(self, person: Person, reference: str, word: Overruled | None) -> Reference:
@@ -409,7 +257,7 @@ class Library:
                 "Use a photo in which the face is upright, looks at the camera and is at least 60 px wide.",
             )
         pixels = photo.pixels
-        return _Seen(file, digest, tuple(_measured(pixels, face) for face in faces))
+        return _Seen(file, digest, tuple(measured(pixels, face) for face in faces))
 
     def _keep(
         self,
@@ -430,7 +278,10 @@ class Library:
             for one in seen:
                 name = one.digest[:16]
                 if name in have:
-                    sentence = f"{one.file.name} is among the photos of {person.name} already. Nothing was changed."
+                    sentence = (
+                        f"{one.file.name} is among the photos of {person.name} already. "
+                        "Nothing was changed; add others."
+                    )
                     outcomes[one.file] = _refused(one.file, "already-there", sentence)
                     continue
                 data = _unchanged(one)
@@ -442,7 +293,10 @@ class Library:
                 made = f"{name}-{which}"
                 stored = name + (one.file.suffix.lower() if images.is_photo_name(one.file) else "")
                 write_bytes(folder / "photos" / stored, data)
-                write_json(folder / "references" / f"{made}.json", _reference_json(one, which, made, stored))
+                write_json(
+                    folder / "references" / f"{made}.json",
+                    reference_json(one.faces[which], one.file.name, made, stored, len(one.faces) - 1, _now()),
+                )
                 undo.callback(trash, folder / "references" / f"{made}.json")
                 have.add(name)
                 fresh[one.file] = made
@@ -458,128 +312,21 @@ class Library:
                 trash(photo)
 
 
-def judge(references: Sequence[Reference]) -> list[Reference]:
-    """Give the references of one person with the verdicts that follow from all of them together, in the same order.
-
-    First each face for itself: its size, sharpness and turn. Then from `NEEDED_TO_COMPARE` faces on, who they show: the
-    face whose distances to all the others are the least is taken for the person, of those that the user kept if there
-    are any. Then which pictures are one; the better one stays.
-    """
-    reasons = [_poor(r) for r in references]
-    trusted = [i for i, r in enumerate(references) if r.overruled != "reject" and (r.overruled or reasons[i] is None)]
-    if len(trusted) < NEEDED_TO_COMPARE:
-        trusted = [i for i, r in enumerate(references) if r.overruled != "reject"]
-    if len(trusted) >= NEEDED_TO_COMPARE:
-        kept = [i for i in trusted if references[i].overruled == "keep"]
-        who = references[_person_among(references, kept or trusted, trusted)]
-        reasons = [reason or _odd_one(r, who) for r, reason in zip(references, reasons, strict=True)]
-    best_first = sorted(
-        (i for i, r in enumerate(references) if r.overruled == "keep" or (not r.overruled and reasons[i] is None)),
-        key=lambda i: (references[i].overruled != "keep", -_goodness(references[i].quality), references[i].id),
-    )
-    stay: list[Reference] = []
-    for i in best_first:
-        reasons[i] = reasons[i] or _copy_of(references[i], stay)
-        if reasons[i] is None or references[i].overruled == "keep":
-            stay.append(references[i])
-    return [
-        replace(r, verdict="rejected" if reason else "accepted", reason=reason)
-        for r, reason in zip(references, reasons, strict=True)
-    ]
-
-
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """What is known of one face when its photo is put away again."""
-
-    face: Face
-    quality: FaceQuality
-    embedding: Embedding
-    look: Look
-
-
 @dataclass(frozen=True, eq=False)
 class _Seen:
     """One readable photo with at least one face."""
 
     file: Path
     digest: str
-    faces: tuple[_Measured, ...]
+    faces: tuple[Measured, ...]
 
 
 _AllSeen = list[_Seen]
 
 
-def _measured(pixels: Pixels, face: Face) -> _Measured:
-    return _Measured(face, measure(pixels, face), embed(cut(pixels, face, IDENTITY_SIZE)), look(pixels, face))
-
-
-def _poor(reference: Reference) -> Reason | None:
-    """Say what is wrong with a face by itself."""
-    quality, name = reference.quality, reference.name
-    if quality.eye_distance_px < TOO_SMALL_PX:
-        return Reason(
-            "too-small",
-            f"The face in {name} is too small: {quality.eye_distance_px:.0f} px from eye to eye, "
-            f"and at least {TOO_SMALL_PX:.0f} are needed. Use a larger or closer photo.",
-        )
-    if quality.sharpness < BLURRED:
-        return Reason(
-            "blurred",
-            f"The face in {name} is blurred: its sharpness is {quality.sharpness:.2f}, "
-            f"and at least {BLURRED:.2f} is needed. Use a sharper photo.",
-        )
-    if abs(quality.yaw) > TURNED_AWAY:
-        return Reason(
-            "turned-away",
-            f"The face in {name} is turned too far to the side: {abs(quality.yaw):.2f}, where 0 looks straight on "
-            f"and {TURNED_AWAY:.2f} is the limit. Use a photo that shows both eyes.",
-        )
-    return None
-
-
-def _odd_one(reference: Reference, who: Reference) -> Reason | None:
-    """Say that a face is not the person, if it is not."""
-    away = distance(reference.embedding, who.embedding)
-    if away <= SOMEBODY_ELSE:
-        return None
-    return Reason(
-        "somebody-else",
-        f"The face in {reference.name} seems to be somebody else: its distance to the others is {away:.2f}, "
-        f"and at most {SOMEBODY_ELSE:.2f} is usual for one person. Keep it if you know better.",
-    )
-
-
-def _copy_of(reference: Reference, stay: Sequence[Reference]) -> Reason | None:
-    """Say that a picture is one of those that stay, if it is."""
-    for other in stay:
-        near = distance(reference.embedding, other.embedding) < SAME_MOMENT
-        if near and alike(reference.look, other.look) > SAME_PICTURE:
-            return Reason(
-                "near-duplicate",
-                f"{reference.name} shows nearly the same picture as {other.name}, which is the better one. "
-                "Nothing is lost without it.",
-            )
-    return None
-
-
-def _goodness(quality: FaceQuality) -> float:
-    return min(quality.eye_distance_px, ENOUGH_EYES_PX) * quality.sharpness
-
-
 def _middle(embeddings: Sequence[Embedding]) -> int:
     """Give which of some faces has the least distances to all."""
     return int(np.argmin([sum(distance(one, other) for other in embeddings) for one in embeddings]))
-
-
-def _person_among(references: Sequence[Reference], candidates: Sequence[int], everybody: Sequence[int]) -> int:
-    """Give which of the candidates has the least distances to everybody."""
-
-    def away(i: int) -> tuple[float, str]:
-        here = references[i]
-        return sum(distance(here.embedding, references[j].embedding) for j in everybody), here.id
-
-    return min(candidates, key=away)
 
 
 def _files(paths: Iterable[Path]) -> tuple[list[Path], dict[Path, AddOutcome | None]]:
@@ -645,60 +392,3 @@ def _named(people: Sequence[Person]) -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-def _read_person(folder: Path) -> Person:
-    file = folder / "person.json"
-    value = read_json(file)
-    try:
-        person = Person(*(str(value[key]) for key in ("id", "name", "subject", "token", "created")))
-    except (KeyError, TypeError) as error:
-        raise PersonDamaged(f"{file} lacks {error}. Put back a good copy of it.") from error
-    if person.id != folder.name:
-        raise PersonDamaged(f"{file} says that it is {person.id}. Give the folder that name again.")
-    return person
-
-
-def _reference_json(one: _Seen, which: int, made: str, stored: str) -> dict[str, Any]:
-    face = one.faces[which]
-    return {
-        "version": _VERSION,
-        "id": made,
-        "photo": stored,
-        "name": one.file.name,
-        "added": _now(),
-        "face": face.face.to_json(),
-        "others": len(one.faces) - 1,
-        "quality": face.quality.to_json(),
-        "embedding": face.embedding.round(8).tolist(),
-        "look": base64.b64encode(face.look.tobytes()).decode("ascii"),
-        "overruled": None,
-    }
-
-
-def _read_reference(file: Path) -> Reference:
-    value = read_json(file)
-    try:
-        word = value["overruled"]
-        embedding = np.array(value["embedding"], np.float64)
-        seen = np.frombuffer(base64.b64decode(value["look"], validate=True), np.int8)
-        if word not in ("keep", "reject", None) or embedding.shape != (128,) or seen.size != LOOK_SIZE**2:
-            raise ValueError("unusable values")
-        return Reference(
-            id=str(value["id"]),
-            photo=str(value["photo"]),
-            name=str(value["name"]),
-            added=str(value["added"]),
-            face=face_from_json(value["face"]),
-            others=int(value["others"]),
-            quality=quality_from_json(value["quality"]),
-            embedding=embedding,
-            look=seen.reshape(LOOK_SIZE, LOOK_SIZE),
-            verdict="accepted",
-            reason=None,
-            overruled=word,
-        )
-    except (KeyError, TypeError, ValueError) as error:  # binascii's errors are ValueErrors
-        raise PersonDamaged(
-            f"{file} is damaged ({error}). Put back a good copy, or delete it and add {file.stem.split('-')[0]} again."
-        ) from error
