@@ -81,7 +81,7 @@ def test_the_card_says_what_was_measured_and_what_was_missed(folders, tmp_path):
     measured, pictures = card.measure(prior, faces, people, SilentReport(), sweep=False, each=2)
     assert len(measured["rows"]) == 4 * len(ARMS) and len(pictures) == 4
     assert {n["photo"] for n in measured["nearest"]} == {row["photo"] for row in measured["rows"]}
-    assert measured["groups"]["grey"]["damaged"]["faces"] == 1
+    assert measured["groups"]["colour"]["damaged"]["faces"] == measured["groups"]["all"]["sampled"]["faces"] == 4
     written = card.write_card(home, measured, pictures)
     card.write_damage_sheet(home / "damage.jpg", faces, None)
     told = written.read_text(encoding="utf-8")
