@@ -134,6 +134,34 @@ def test_a_perfect_denoiser_is_sampled_to_its_answer(name, start):
     assert ticks == [(k, 6) for k in range(1, 7)]
 
 
+def test_spaced_ddpm_takes_the_steps_of_the_ancestral_sampler():
+    """Mean and spread of one step against the posterior of DDPM (arXiv 2006.11239, equations 6 and 7)."""
+    prior = shared_toy_prior()
+    steps = scheduler(prior, "ddpm")
+    steps.set_timesteps(10)
+    kept = torch.from_numpy(np.cumprod(1 - np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2))
+    t, before = int(steps.timesteps[4]), int(steps.timesteps[5])
+    x, clean = torch.full((1, 1, 64, 64), 0.7), torch.full((1, 1, 64, 64), -0.2)
+    steps.set_begin_index(4)
+    made = steps.step(clean, steps.timesteps[4], x, generator=torch.Generator().manual_seed(3), return_dict=False)[0]
+    ratio = float(kept[t] / kept[before])
+    mean = float(kept[before]) ** 0.5 * (1 - ratio) / float(1 - kept[t]) * -0.2
+    mean += ratio**0.5 * float(1 - kept[before]) / float(1 - kept[t]) * 0.7
+    spread = (float(1 - kept[before]) / float(1 - kept[t]) * (1 - ratio)) ** 0.5
+    assert abs(float(made.mean()) - mean) < 4 * spread / 64
+    assert abs(float(made.std()) / spread - 1) < 0.05
+
+
+def test_a_sampler_that_adds_noise_gives_one_picture_for_one_seed(tmp_path):
+    prior = toy_prior(tmp_path / "prior")
+    x = torch.zeros(1, 48, 32, 32)
+
+    def made(seed):
+        return sample(prior, condition_for(prior, x), Sampling("ddpm", 4, 0.5), seed=seed, start_from=x)
+
+    assert torch.equal(made(1), made(1)) and not torch.equal(made(1), made(2))
+
+
 def test_sampling_starts_at_the_chosen_noise_level():
     prior = shared_toy_prior()
     for start in (0.3, 0.5, 1.0):
@@ -152,7 +180,7 @@ def test_a_seed_means_one_picture_whatever_it_is_sampled_beside():
 @pytest.mark.parametrize(
     ("wrong", "words_"),
     [
-        (Sampling(sampler="euler"), "There is no sampler 'euler'. Choose one of: ddim, dpmpp-2m"),
+        (Sampling(sampler="euler"), "There is no sampler 'euler'. Choose one of: ddim, dpmpp-2m, unipc, ddpm"),
         (Sampling(steps=0), "steps must be 1 to 100, got 0"),
         (Sampling(start=0), "start must be above 0 and at most 1, got 0"),
     ],

@@ -50,7 +50,7 @@ def run_arms(
         prior: shared by all arms.
         cases: what to restore.
         arms: how.
-        references: identity vectors of the person's good photos.
+        references: identity vectors of the person's good photos; without any, rows have no identity_references.
         tick: called after each restoration.
 
     Returns:
@@ -76,11 +76,11 @@ def run_arms(
                     "gmsd": round(metrics.gmsd(face, case.truth), 4),
                     "sharpness": round(metrics.sharpness(face, case.truth, case.mask), 3),
                     "identity_truth": round(identity.distance(who, truth), 4),
-                    "identity_references": round(
-                        float(np.mean([identity.distance(who, known) for known in references])), 4
-                    ),
                 }
             )
+            if references:
+                away = np.mean([identity.distance(who, known) for known in references])
+                rows[-1]["identity_references"] = round(float(away), 4)
             tick(n * len(arms) + k + 1, len(cases) * len(arms))
     return rows, made
 

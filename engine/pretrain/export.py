@@ -45,12 +45,19 @@ def export(trainer: Trainer, folder: Path, *, figures: Mapping[str, float] | Non
         "note": note,
     }
     load.save(trainer.average, folder, card)
+    for stale in ("measured.json", "measured.jpg"):  # they told of the prior that was here before
+        (folder / stale).unlink(missing_ok=True)
     write_bytes(folder / "CARD.md", describe(load.read_manifest(folder)).encode())
     return folder
 
 
-def describe(manifest: Mapping[str, Any]) -> str:
-    """Write the model card of a stored prior as Markdown, from its manifest alone."""
+def describe(manifest: Mapping[str, Any], *, with_figures: bool = True) -> str:
+    """Write the model card of a stored prior as Markdown, from its manifest alone.
+
+    Args:
+        manifest: of the prior.
+        with_figures: whether to end with the few figures taken at its export; a card measured in full has its own.
+    """
     card, files = manifest["card"], manifest["files"]
     megabytes = sum(f["size"] for f in files.values()) / 1e6
     shown = ", ".join(f"{count:,} of {what}" for what, count in card["pictures_shown"].items())
@@ -75,7 +82,7 @@ def describe(manifest: Mapping[str, Any]) -> str:
         "",
     ]
     figures = card["figures"]
-    if figures:
+    if figures and with_figures:
         lines += [
             f"## Measured on {figures['pairs']} faces of people whom no training saw",
             "",

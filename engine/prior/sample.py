@@ -22,16 +22,23 @@ def noising(prior: Prior) -> Any:
 def scheduler(prior: Prior, name: str) -> Any:
     """Build the diffusers scheduler of a sampler over the prior's own noise schedule.
 
-    DDIM is the first-order DPM-Solver++ (arXiv 2211.01095, section 4). diffusers' own DDIMScheduler takes 1000 // steps
-    as the distance of two steps, which ends above the last level when steps do not divide 1000 and leaves noise.
+    DDIM is the first-order DPM-Solver++ (arXiv 2211.01095, section 4), and the ancestral sampling of DDPM over spaced
+    levels is the first order of its SDE form. diffusers' own DDIMScheduler takes 1000 // steps as the distance of two
+    steps, which ends above the last level when steps do not divide 1000 and leaves noise.
     """
-    from diffusers import DPMSolverMultistepScheduler
+    from diffusers import DPMSolverMultistepScheduler, UniPCMultistepScheduler
 
+    if name == "unipc":
+        # Its corrector would use the prediction of a level that the picture has left; order 2 is its authors' choice
+        # for guided sampling.
+        return UniPCMultistepScheduler(
+            **prior.schedule, timestep_spacing="trailing", solver_order=2, predict_x0=True, solver_type="bh2"
+        )
     return DPMSolverMultistepScheduler(
         **prior.schedule,
         timestep_spacing="trailing",
-        algorithm_type="dpmsolver++",
-        solver_order=1 if name == "ddim" else 2,
+        algorithm_type="sde-dpmsolver++" if name == "ddpm" else "dpmsolver++",
+        solver_order=2 if name == "dpmpp-2m" else 1,
     )
 
 
@@ -74,8 +81,10 @@ def sample(
     steps.set_begin_index(whole - sampling.steps)
     x = steps.add_noise(start_from.float().cpu(), noise_like(start_from, seed).float().cpu(), times[:1])
     x = x.to(start_from)
+    # Another stream than the first noise, so that a sampler which adds noise does not add the same again.
+    added = {"generator": torch.Generator("cpu").manual_seed(seed + 1)} if sampling.sampler == "ddpm" else {}
     for done, t in enumerate(times):
         made = predict(prior, x, t.to(x.device), condition)
-        x = steps.step(made.float(), t, x.float(), return_dict=False)[0].to(start_from)
+        x = steps.step(made.float(), t, x.float(), return_dict=False, **added)[0].to(start_from)
         tick(done + 1, sampling.steps)
     return x

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.errors import EngineError
 
-SAMPLERS = {"ddim": "DDIM", "dpmpp-2m": "DPM-Solver++ 2M"}
+SAMPLERS = {"ddim": "DDIM", "dpmpp-2m": "DPM-Solver++ 2M", "unipc": "UniPC", "ddpm": "Spaced DDPM"}
 """Id and name of each sampler."""
 
 
