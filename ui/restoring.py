@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from engine.jobs import Job
-from engine.restorers import find
+from engine.restorers import choice, find
 from engine.studio.desk import Desk, View
 from engine.tuning import RECIPES
 from ui import forms
@@ -19,7 +19,7 @@ from ui.parts import part
 from ui.strings import say, stage_name
 
 RESTORER = "dual-pivot"
-FIRST = ("start", "identity", "steps")
+FIRST = ("auto", "start", "identity", "steps")
 """The knobs that most people turn, in the order in which they look for them."""
 
 
@@ -104,6 +104,11 @@ def connect(drawn: Drawn, desk: Desk, page: Page) -> None:
     drawn.button.click(begin, {*knobs, page.seen}, page.outputs, trigger_mode="once", **VERB)
     changes = [getattr(knob, "release" if isinstance(knob, gr.Slider) else "input") for knob in drawn.knobs]
     gr.on(changes, keep, knobs, None, trigger_mode="always_last", **QUIET)
+    for field in fields(find(RESTORER).options):
+        switch = choice(field).turns_off
+        control = drawn.form.controls[field.name]
+        if switch and isinstance(control, gr.Slider):  # who moves the slider wants it to count
+            control.release(lambda: False, None, drawn.form.controls[switch], **QUIET)
     page.on(drawn.work.stop, lambda event: desk.stop())
     page.on(drawn.work.read, lambda event: desk.forget_notice("work", 0))
 

@@ -34,6 +34,8 @@ class Choice:
     step: float | None = None
     choices: tuple[str, ...] = ()
     advanced: bool = False
+    turns_off: str = ""
+    """Name of the switch that no longer decides once this option is named."""
 
 
 def option(default: Any, title: str, help: str, **known: Any) -> Any:
@@ -55,6 +57,8 @@ def choice(of: Field[Any]) -> Choice:
 def read_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
     """Make checked options from names and values; what is not named keeps its default.
 
+    A switch that lets something else decide is off once what it decides is named and it is not.
+
     Raises:
         BadOption: an unknown name, a value of another type or outside its range, each with what is allowed.
     """
@@ -65,6 +69,10 @@ def read_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
             allowed = ", ".join(known) or "none"
             raise BadOption(f"There is no option {name!r} here. The options are: {allowed}.")
         read[name] = _checked(name, value, known[name])
+    for name in tuple(read):
+        switch = choice(known[name]).turns_off
+        if switch and switch not in values:
+            read[switch] = False
     return kind(**read)
 
 
@@ -151,3 +159,5 @@ class RestorerInfo:
     options: type[Options] = Options
     needs_person: bool = False
     """Whether it can do nothing without a tuned model."""
+    fitted: bool = True
+    """Whether its faces get the grain and the sharpness that the photo has round them."""

@@ -13,13 +13,20 @@ from engine.restorers._contract import Options, option
 class DiffusionOptions(Options):
     """Knobs of sampling."""
 
+    auto: bool = option(
+        True,
+        "Follow the damage",
+        "The damage seen on the face sets Fidelity to Quality, so that a good photo is hardly touched.",
+    )
     start: float = option(
         0.3,
         "Fidelity to Quality",
-        "Low keeps to the photo, high draws more anew: the share of the noise schedule that sampling starts from.",
-        low=0.05,
+        "Low keeps to the photo, high draws more anew: the share of the noise schedule that sampling starts from. "
+        "At 0 the face is left alone.",
+        low=0.0,
         high=1.0,
         step=0.05,
+        turns_off="auto",
     )
     steps: int = option(10, "Steps", "More steps take longer; past 20 little changes.", low=1, high=100, step=1)
     guide_strength: float = option(
@@ -48,7 +55,7 @@ class DiffusionOptions(Options):
     def settings(self, prompt: str) -> Settings:
         """Give the settings for a face, with the usual phrase where no words were chosen."""
         return Settings(
-            sampling=Sampling(self.sampler, self.steps, self.start),
+            sampling=Sampling(self.sampler, self.steps, None if self.auto else self.start),
             prompt=self.words or prompt,
             guidance=self.guidance,
             guide_strength=self.guide_strength,

@@ -30,4 +30,5 @@ RESTORER = RestorerInfo(
     source="this project",
     license="Apache-2.0",
     load=load,
+    fitted=False,
 )
