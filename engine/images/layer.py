@@ -164,4 +164,4 @@ def _photoshop(photo: Photo, colours: Samples, alpha: Samples, box: Box, order: 
         ),
         usermask=psdtags.PsdUserMask(colorspace=psdtags.PsdColorSpaceType.RGB, components=(65535, 0, 0, 0), opacity=50),
     )
-    return bytes(source.tobytes())
+    return bytes(source.tobytes(maxworkers=4))

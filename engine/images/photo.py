@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.images.convert import Mask, Pixels, Samples, from_samples, row_blocks, to_samples
 from engine.images.faults import PhotoTooLarge, shown_name
-from engine.images.profile import Profile, UnusableProfile, coloured, from_srgb, measured, to_srgb
+from engine.images.profile import Profile, UnusableProfile, coloured, each_block, from_srgb, measured, to_srgb
 
 MAX_PIXELS = 200_000_000
 """Larger pictures are refused: as float32 RGB this many take 2.4 GB, and each step of a restoration holds a few."""
@@ -107,14 +107,18 @@ def merge(photo: Photo, restored: Pixels, mask: Mask) -> Photo:
         photo = in_colour(photo)
     profile = photo.profile
     merged = photo.samples.copy()
-    for rows in row_blocks(shape):
+    source = photo.samples
+
+    def bring(rows: slice) -> None:
         touched = mask[rows] > 0
         if not touched.any():
-            continue
+            return
         fresh = restored[rows][touched]
         if merged.ndim == 2:
             fresh = fresh.mean(axis=1, dtype=np.float32)
-        merged[rows][touched] = _own(fresh, photo.samples[rows][touched], profile)
+        merged[rows][touched] = _own(fresh, source[rows][touched], profile)
+
+    each_block(shape, bring)
     return replace(photo, samples=merged, icc=fitting_profile(photo.icc, merged))
 
 
