@@ -153,7 +153,7 @@ def test_no_step_shows_where_the_mask_ends():
     ground = np.empty((40, 80, 3), np.uint16)
     ground[:] = (62_000, 9_000, 4_000)
     photo = photo_of(ground, display_p3())
-    assert photo.pixels.max() == 1.0
+    assert photo.pixels.max() > 0.9999 and photo.pixels.min() == 0.0
     mask = np.zeros((40, 80), np.float32)
     mask[:, 20:] = np.clip(np.arange(60) / 30, 0, 1)
     restored = photo.pixels + mask[..., None] * (np.float32(0.4) - photo.pixels)
@@ -227,7 +227,7 @@ def test_inks_go_through_their_profile_with_a_note(tmp_path, kind):
     inks = np.random.default_rng(5).integers(0, 256, (32, 48, 4), dtype=np.uint8)
     inks[..., 3] //= 3
     inks[:8] = 0
-    image = Image.fromarray(inks, "CMYK") if kind == "" else Image.frombytes("CMYK", (48, 32), inks.tobytes())
+    image = Image.frombytes("CMYK", (48, 32), inks.tobytes())
     options = {"quality": 100, "subsampling": 0} if kind == "jpg" else {}
     image.save(tmp_path / f"a.{kind}", icc_profile=press_profile(), **options)
     photo = images.read_photo(tmp_path / f"a.{kind}")

@@ -330,7 +330,7 @@ def _png(data: bytes, bits: int, colour: int) -> Decoded:
         x, y, unit = struct.unpack(">IIB", beside[b"pHYs"])
         if unit == 1:
             # In samples a metre, which says 300 to the inch as 11811.
-            made.resolution = resolution(round(x * 0.0254, 2), round(y * 0.0254, 2))
+            made.resolution = resolution(round(x * 0.0254, 1), round(y * 0.0254, 1))
     if len(beside.get(b"acTL", b"")) == 8:
         frames = struct.unpack(">II", beside[b"acTL"])[0]
         if frames > 1:
