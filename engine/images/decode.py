@@ -74,7 +74,7 @@ def jpeg(file: BinaryIO, name: str) -> Header:
     image = JpegImagePlugin.jpeg_factory(file)
 
     def decode() -> Decoded:
-        _refuse_scans(file)
+        _refuse_scans(file, image.width * image.height)
         image.load()
         made = _of_pillow(image)
         info = image.info
@@ -260,12 +260,13 @@ def _parts(values: NDArray[Any]) -> tuple[Samples, Samples | None]:
     return np.ascontiguousarray(samples), alpha
 
 
-def _refuse_scans(file: BinaryIO) -> None:
-    """Refuse a JPEG whose picture never ends, or that comes in absurdly many scans.
+def _refuse_scans(file: BinaryIO, pixels: int) -> None:
+    """Refuse a JPEG whose picture never ends or cannot be all there, or that comes in absurdly many scans.
 
-    A broken-off download that was filled up decodes to flat grey.
+    A broken-off download that was filled up decodes to flat grey, and so does what a lying header adds.
 
-    Source: ITU-T T.81, B.1: in a scan 0xFF is followed by 0 or a marker, so 0xFFD9 after its start is the end.
+    Source: ITU-T T.81, B.1: in a scan 0xFF is followed by 0 or a marker, so 0xFFD9 after its start is the end; F.1.2
+    and G.1.2: each block of 64 px has a code of at least one bit.
     """
     file.seek(0)
     data = file.read()
@@ -275,6 +276,8 @@ def _refuse_scans(file: BinaryIO) -> None:
         at += 1 if data[at + 1] == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4])
     if data.find(b"\xff\xd9", at) < 0:
         raise EOFError("the picture has no end")
+    if 8 * (len(data) - at) < pixels // 64:
+        raise EOFError("the picture is not all there")
     scans = data.count(b"\xff\xda", at)
     if scans > MOST_SCANS:
         raise ValueError(f"it has {scans} scans")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import mmap
 import struct
 from contextlib import closing
@@ -65,6 +67,8 @@ def _bits(file: BinaryIO) -> int:
 def _deep(file: BinaryIO, name: str, *, big: bool) -> Header:
     import tifffile
 
+    # What it says of broken files in passing would stand on the user's terminal beside our sentence.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         opened = tifffile.TiffFile(file)
         page: Any = opened.pages.first
@@ -159,6 +163,12 @@ def _refuse_missing(file: BinaryIO, page: Any) -> None:
     parts = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     if not parts or any(count <= 0 or start <= 0 or start + count > size for start, count in parts):
         raise EOFError("the file ends before its picture does")
+    if int(page.compression) == 1:
+        whole = sum(page.databytecounts) >= int(page.nbytes)
+    else:
+        whole = len(parts) >= math.prod(page.chunked)
+    if not whole:
+        raise EOFError("parts of the picture are missing")
 
 
 def _beside(data: exif.Buffer, made: Decoded) -> None:
