@@ -164,7 +164,8 @@ def _refuse_missing(file: BinaryIO, page: Any) -> None:
     if not parts or any(count <= 0 or start <= 0 or start + count > size for start, count in parts):
         raise EOFError("the file ends before its picture does")
     if int(page.compression) == 1:
-        whole = sum(page.databytecounts) >= int(page.nbytes)
+        row = -(-int(page.imagewidth) * int(page.samplesperpixel) * int(page.bitspersample) // 8)
+        whole = sum(page.databytecounts) >= row * int(page.imagelength)
     else:
         whole = len(parts) >= math.prod(page.chunked)
     if not whole:
