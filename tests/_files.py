@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 import zlib
 from io import BytesIO
@@ -24,12 +25,17 @@ def muted(width=48, height=32):
     return (deep_waves(width, height) // 4 + 24_000).astype(np.uint16)
 
 
+@functools.cache
 def adobe_rgb():
-    """A profile with the primaries and the gamma of Adobe RGB (1998), as its specification gives them."""
+    """A profile with the primaries and the gamma of Adobe RGB (1998), as its specification gives them.
+
+    Kept, since the time stands in it.
+    """
     primaries = [0.64, 0.33, 1.0, 0.21, 0.71, 1.0, 0.15, 0.06, 1.0]
     return bytes(imagecodecs.cms_profile("rgb", whitepoint=[0.3127, 0.3290, 1.0], primaries=primaries, gamma=563 / 256))
 
 
+@functools.cache
 def display_p3():
     """A profile with the primaries of Display P3 and the curve of sRGB."""
     primaries = [0.68, 0.32, 1.0, 0.265, 0.69, 1.0, 0.15, 0.06, 1.0]

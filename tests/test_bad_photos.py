@@ -17,7 +17,7 @@ import pytest
 
 from engine import images
 from engine.errors import EngineError
-from engine.images import read
+from engine.images import decode
 from tests._files import chunk, deep_waves, eight, encoded, every_kind, exif_block, tiff_file, with_chunks
 from tests.test_images import AS_NOBODY, in_child, names_in, with_little_room
 
@@ -184,7 +184,7 @@ def test_a_decoder_that_never_ends_is_given_up(tmp_path, monkeypatch):
     path = tmp_path / "slow.bmp"
     path.write_bytes(encoded(eight(deep_waves()), "BMP"))
     end = threading.Event()
-    monkeypatch.setattr(read, "DECODE_SECONDS", 0.2)
+    monkeypatch.setattr(decode, "DECODE_SECONDS", 0.2)
     monkeypatch.setattr("PIL.BmpImagePlugin.BmpImageFile.load", lambda self: end.wait(30))
     try:
         assert sentence_of(path) == (

@@ -6,12 +6,19 @@ compressed text that unfolds to gigabytes is not unfolded.
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
+import os
+import re
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -26,6 +33,9 @@ from engine.images.profile import LARGEST_PROFILE
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
+DECODE_SECONDS = 180.0
+"""How long a decoder is waited for; 200 million pixels take some 20 s on one slow core."""
+
 MOST_SCANS = 200
 """Scans of a JPEG; cameras write 1, progressive files some 10, and a file of thousands is made to keep readers busy."""
 
@@ -36,6 +46,8 @@ _LARGEST_TEXT = 4 << 20
 _JP2_XMP = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
 _JP2_EXIF = b"JpgTiffExif->JP2"
 _LARGEST_BOX = 32 << 20
+_HEIF_HEAD = 1 << 20
+"""Bytes at a HEIC's start in which sizes are looked for; phones' have some 4 kB of them."""
 
 
 @dataclass
@@ -134,31 +146,25 @@ def avif(file: BinaryIO, name: str) -> Header:
 
 
 def heif(file: BinaryIO, name: str) -> Header:
-    """Read a HEIC's header. libheif turns the picture upright itself, so its EXIF has no say."""
+    """Read a HEIC's header.
+
+    libheif turns the picture upright itself, so its EXIF has no say. It crashes on some damaged files, so it works in a
+    process of its own, which is ended when it takes too long.
+    """
     del name
-    import pi_heif
-
-    opened = pi_heif.open_heif(file, convert_hdr_to_8bit=False)
-    image = opened[opened.primary_index]
-    width, height = image.size
-
-    def decode() -> Decoded:
-        image.load()
-        values = np.array(np.asarray(image))
-        bits = int(image.info.get("bit_depth", 8))
-        if values.dtype == np.uint16:
-            # 10 and 12 bits come shifted to the left, so that white falls short of 65535.
-            largest = ((1 << bits) - 1) << (16 - bits)
-            values = ((values.astype(np.uint32) * 65535 + largest // 2) // largest).clip(0, 65535).astype(np.uint16)
-        samples, alpha = _parts(values[:, : image.size[0]])
-        made = Decoded(samples, alpha, orientation=1)
-        info = image.info
-        made.icc, made.exif, made.xmp = info.get("icc_profile"), info.get("exif"), info.get("xmp")
-        if len(opened) > 1:
-            made.notes.append(f"Only the first of {len(opened)} pictures was read.")
-        return made
-
-    return Header("HEIC", width, height, decode)
+    head = file.read(_HEIF_HEAD)
+    # Each item has its size, of which a picture made of tiles has the largest. Source: ISO/IEC 23008-12, 6.5.3.
+    sizes = [
+        struct.unpack_from(">II", head, found.end() + 4)
+        for found in re.finditer(b"ispe", head)
+        if found.end() + 12 <= len(head)
+    ]
+    if not sizes:
+        raise SyntaxError("the header gives no size")
+    width, height = max(sizes, key=math.prod)
+    if width == 0 or height == 0:
+        raise SyntaxError("the header gives no size")
+    return Header("HEIC", width, height, lambda: _heif(file))
 
 
 def png(file: BinaryIO, name: str) -> Header:
@@ -195,6 +201,43 @@ def jpeg2000(file: BinaryIO, name: str) -> Header:
             "at most 16 without can be read. Save it with 16 bits first."
         )
     return Header("JPEG 2000", width, height, lambda: _jpeg2000(data, bits))
+
+
+def _heif(file: BinaryIO) -> Decoded:
+    file.seek(0)
+    os.lseek(file.fileno(), 0, os.SEEK_SET)  # where the other process begins to read
+    worker = Path(__file__).with_name("heif_worker.py")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(worker)],
+            stdin=file,
+            capture_output=True,
+            timeout=DECODE_SECONDS,
+            check=False,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except subprocess.TimeoutExpired:
+        raise TimeoutError from None
+    line, _, rest = done.stdout.partition(b"\n")
+    if done.returncode or not line:
+        raise ValueError("its decoder broke down over it")
+    told = json.loads(line)
+    if "error" in told:
+        raise ValueError(str(told["error"]))
+    ends = np.cumsum(told["sizes"]).tolist()
+    if ends[-1] != len(rest):
+        raise ValueError("its decoder broke down over it")
+    values = np.frombuffer(rest[: ends[0]], told["type"]).reshape(told["shape"])
+    if values.dtype.itemsize == 2:
+        # 10 and 12 bits come shifted to the left, so that white falls short of 65535.
+        bits = int(told["bits"])
+        largest = ((1 << bits) - 1) << (16 - bits)
+        values = ((values.astype(np.uint32) * 65535 + largest // 2) // largest).clip(0, 65535).astype(np.uint16)
+    made = Decoded(*_parts(values), orientation=1)
+    made.icc, made.exif, made.xmp = (_bytes(rest[start:end]) for start, end in itertools.pairwise(ends))
+    if told["pictures"] > 1:
+        made.notes.append(first_of(told["pictures"]))
+    return made
 
 
 def resolution(x: Any, y: Any, unit: str = "inch") -> Resolution | None:

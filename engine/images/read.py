@@ -3,7 +3,8 @@
 The size is judged from the file's header, before a pixel is decoded. Of a file with several pictures (TIFF pages, an
 animation) the first is read. Decoding is bounded: by the pixels, by how far a compressed part may unfold, by the scans
 of a JPEG, and by time. A decoder cannot be interrupted from outside, so it runs in a thread of its own that nobody
-waits for longer than `DECODE_SECONDS`; it then ends when it ends, and does not keep the app from ending.
+waits for longer than `decode.DECODE_SECONDS`; it then ends when it ends, and does not keep the app from ending. A
+HEIC is decoded in a process of its own, which is ended.
 """
 
 from __future__ import annotations
@@ -38,9 +39,6 @@ from engine.images.read_tiff import tiff
 
 MAX_BYTES = 4_000_000_000
 """Larger files are refused; 200 million pixels of 16-bit RGBA take 1.6 GB."""
-
-DECODE_SECONDS = 180.0
-"""How long a decoder is waited for; 200 million pixels take some 20 s on one slow core."""
 
 _OTHERS = (
     (0, b"GIF8", "a GIF"),
@@ -86,7 +84,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
         NotAPhoto: empty, or not of a kind that is read here.
         PhotoTooLarge: more than `MAX_PIXELS` or `MAX_BYTES`, or more than memory holds.
         DepthNotReadable: floating point, more than 16 bits a sample, or a colour model such as Lab.
-        PhotoDamaged: cut off or broken, or decoding it took longer than `DECODE_SECONDS`.
+        PhotoDamaged: cut off or broken, or decoding it took longer than `decode.DECODE_SECONDS`.
     """
     path = Path(path)
     with _opened(path) as file:
@@ -107,7 +105,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
             ) from error
         except TimeoutError as error:
             raise PhotoDamaged(
-                f"{shown(path)} was given up: decoding it took longer than {DECODE_SECONDS:.0f} seconds. "
+                f"{shown(path)} was given up: decoding it took longer than {decode.DECODE_SECONDS:.0f} seconds. "
                 "Save it anew in another program first."
             ) from error
         except _UNDECODABLE as error:
@@ -193,7 +191,7 @@ def _opener(head: bytes) -> Callable[[BinaryIO, str], decode.Header] | None:
 
 
 def _in_time(work: Callable[[], decode.Decoded]) -> decode.Decoded:
-    """Do the work in a thread of its own, and give up waiting after `DECODE_SECONDS`."""
+    """Do the work in a thread of its own, and give up waiting after `decode.DECODE_SECONDS`."""
     answers: queue.SimpleQueue[decode.Decoded | BaseException] = queue.SimpleQueue()
 
     def run() -> None:
@@ -207,7 +205,7 @@ def _in_time(work: Callable[[], decode.Decoded]) -> decode.Decoded:
     except RuntimeError as error:  # no thread can be had, which memory decides
         raise MemoryError from error
     try:
-        answer = answers.get(timeout=DECODE_SECONDS)
+        answer = answers.get(timeout=1.1 * decode.DECODE_SECONDS)
     except queue.Empty:
         raise TimeoutError from None
     if isinstance(answer, BaseException):
@@ -310,4 +308,5 @@ def _turned_resolution(found: Resolution | None, orientation: int) -> Resolution
 
 def _lowered(words: str) -> str:
     """Give the system's words as the second half of a sentence."""
+    words = " ".join(words.split())
     return (words[:1].lower() + words[1:]).rstrip(".")
