@@ -194,6 +194,13 @@ def test_a_jpeg_2000_is_read_at_its_depth(tmp_path, bits):
     assert np.array_equal(photo.samples, np.rint(values * (most / ((1 << bits) - 1))))
 
 
+def test_an_avif_of_10_bits_is_read_with_8_and_a_note(tmp_path):
+    values = (deep_waves() >> 6).astype(np.uint16)
+    photo = read(tmp_path / "a.avif", bytes(imagecodecs.avif_encode(values, level=95, bitspersample=10)))
+    assert photo.notes == ("It has more than 8 bits a sample, and was read with 8.",)
+    assert np.abs(photo.samples.astype(int) - (values >> 2)).mean() < 8
+
+
 def test_what_is_neither_8_nor_16_bits_is_refused_by_what_it_is(tmp_path):
     deep = deep_waves()
     for name, values, sentence in (

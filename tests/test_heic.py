@@ -76,8 +76,6 @@ def test_damaged_bytes_give_a_photo_or_a_sentence(tmp_path):
             assert images.read_photo(path).width > 0
         except EngineError as error:
             assert str(error).startswith("a.heic")
-        else:
-            assert turn
 
 
 def test_a_decoder_that_takes_too_long_is_ended(tmp_path, monkeypatch):

@@ -193,6 +193,15 @@ def test_what_stands_in_a_webp_goes_on_into_a_png(tmp_path):
     assert b"Camera Works" in again.exif and "Großmutter" in again.xmp.decode()
 
 
+def test_xmp_that_goes_on_in_further_segments_is_told(tmp_path):
+    more = b' xmlns:xmpNote="http://ns.adobe.com/xmp/note/" xmpNote:HasExtendedXMP="0123456789ABCDEF" xmp:Rating='
+    packet = xmp_packet().replace(b" xmp:Rating=", more)
+    (tmp_path / "a.jpg").write_bytes(encoded(eight(deep_waves()), "JPEG", xmp=packet))
+    photo = images.read_photo(tmp_path / "a.jpg")
+    assert photo.notes == ("The larger part of its XMP, which lies apart, was left out.",)
+    assert images.read_photo(images.save_photo(photo, tmp_path / "b.jpg")).notes == ()
+
+
 def test_an_orientation_that_only_xmp_says_is_obeyed(tmp_path):
     data = with_chunks(
         encoded(eight(deep_waves()), "PNG"), chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp_packet())

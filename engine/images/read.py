@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from engine.images import decode, exif, iptc, xmp
+from engine.images import decode, exif, iptc, read_boxes, xmp
 from engine.images.convert import Samples
 from engine.images.faults import (
     NotAPhoto,
@@ -35,6 +35,7 @@ from engine.images.faults import (
 from engine.images.listing import KINDS
 from engine.images.photo import MAX_PIXELS, Photo, Resolution
 from engine.images.profile import UnusableProfile, cmyk_to_srgb, measured
+from engine.images.read_png import png
 from engine.images.read_tiff import tiff
 
 MAX_BYTES = 4_000_000_000
@@ -167,14 +168,14 @@ def _opener(head: bytes) -> Callable[[BinaryIO, str], decode.Header] | None:
     """Choose by the first bytes, since suffixes lie."""
     for start, opener in (
         (b"\xff\xd8\xff", decode.jpeg),
-        (b"\x89PNG\r\n\x1a\n", decode.png),
+        (b"\x89PNG\r\n\x1a\n", png),
         (b"II*\0", tiff),
         (b"MM\0*", tiff),
         (b"II+\0", tiff),
         (b"MM\0+", tiff),
         (b"BM", decode.bmp),
-        (b"\0\0\0\x0cjP  \r\n\x87\n", decode.jpeg2000),
-        (b"\xff\x4f\xff\x51", decode.jpeg2000),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", read_boxes.jpeg2000),
+        (b"\xff\x4f\xff\x51", read_boxes.jpeg2000),
     ):
         if head.startswith(start):
             return opener
@@ -184,9 +185,9 @@ def _opener(head: bytes) -> Callable[[BinaryIO, str], decode.Header] | None:
         size = int.from_bytes(head[:4])
         brands = {head[8:12]} | {head[at : at + 4] for at in range(16, min(size, len(head)) - 3, 4)}
         if brands & _AVIF_BRANDS:
-            return decode.avif
+            return read_boxes.avif
         if brands & _HEIF_BRANDS:
-            return decode.heif
+            return read_boxes.heif
     return None
 
 
@@ -219,6 +220,8 @@ def _finished(made: decode.Decoded, header: decode.Header, name: str) -> Photo:
     block = _kept(made.exif, exif.checked, exif.BrokenExif, "EXIF", notes)
     packet = _kept(made.xmp, xmp.checked, xmp.BrokenXmp, "XMP", notes)
     records = _kept(made.iptc, _checked_iptc, iptc.BrokenIptc, "IPTC", notes)
+    if packet is not None and b"HasExtendedXMP" in packet:
+        notes.append("The larger part of its XMP, which lies apart, was left out.")
     orientation = made.orientation
     if orientation is None:
         orientation = exif.orientation_of(block) if block else xmp.orientation_of(packet) if packet else 1

@@ -31,6 +31,16 @@ _PLACES = {
     IPTC_CORE: ("Location", "CountryCode"),
     IPTC_EXT: ("LocationCreated", "LocationShown"),
 }
+_OF_THE_FILE = frozenset(
+    {
+        (XMP, "Thumbnails"),
+        (TIFF, "Orientation"),
+        (TIFF, "ImageWidth"),
+        (TIFF, "ImageLength"),
+        ("http://ns.adobe.com/xmp/note/", "HasExtendedXMP"),
+    }
+)
+"""What was true of the source's file, and is not of the result's."""
 _WRAPPER = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{rdf}"></rdf:RDF></x:xmpmeta>'
 _BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 _END = '<?xpacket end="w"?>'
@@ -79,7 +89,7 @@ def of_result(packet: bytes) -> bytes:
     for description in _descriptions(document):
         for node in _properties(description):
             key = (node.namespaceURI, node.localName)
-            if key in ((XMP, "Thumbnails"), (TIFF, "Orientation"), (TIFF, "ImageWidth"), (TIFF, "ImageLength")):
+            if key in _OF_THE_FILE:
                 _removed(description, node)
                 changed = True
     if not changed:
