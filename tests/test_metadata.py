@@ -193,6 +193,33 @@ def test_what_stands_in_a_webp_goes_on_into_a_png(tmp_path):
     assert b"Camera Works" in again.exif and "Großmutter" in again.xmp.decode()
 
 
+def test_the_place_is_stripped_by_bare_text_and_from_a_drones_names(tmp_path):
+    packet = xmp_packet().replace(b' odd:kept="yes"', b' odd:GpsLatitude="48.85" odd:Longitude="2.3" odd:kept="yes"')
+    photo = replace(images.read_photo(source(tmp_path)), xmp=packet)
+    path = images.save_photo(photo, tmp_path / "a.jpg", metadata="strip-gps")
+    text = images.read_photo(path).xmp.decode()
+    assert "48.85" not in text and "2.3" not in text and 'odd:kept="yes"' in text
+    assert PLACE not in path.read_bytes()
+    bare = images.save_photo(photo, tmp_path / "b.jpg", metadata="strip-all")
+    assert images.read_photo(bare).exif is None
+    with pytest.raises(ValueError, match="is not a valid Metadata"):
+        images.save_photo(photo, tmp_path / "c.jpg", metadata="strip")
+
+
+def test_adobe_rgb_that_only_exif_speaks_of_is_told(tmp_path):
+    block = bytearray(exif_block(thumbnail=False)[:1000]) + struct.pack("<HHHI4sI", 1, 1, 2, 4, b"R03\0", 0)
+    struct.pack_into("<HHII", block, 202 + 24, exif.INTEROP_IFD, 4, 1, 1000)  # in the place of the height
+    (tmp_path / "a.jpg").write_bytes(encoded(eight(deep_waves()), "JPEG", exif=b"Exif\0\0" + bytes(block)))
+    photo = images.read_photo(tmp_path / "a.jpg")
+    assert photo.notes == (
+        "Its EXIF speaks of Adobe RGB, but no colour profile is in it, so its colours were taken as sRGB.",
+    )
+    (tmp_path / "b.jpg").write_bytes(
+        encoded(eight(deep_waves()), "JPEG", exif=b"Exif\0\0" + bytes(block), icc_profile=adobe_rgb())
+    )
+    assert images.read_photo(tmp_path / "b.jpg").notes == ()
+
+
 def test_xmp_that_goes_on_in_further_segments_is_told(tmp_path):
     more = b' xmlns:xmpNote="http://ns.adobe.com/xmp/note/" xmpNote:HasExtendedXMP="0123456789ABCDEF" xmp:Rating='
     packet = xmp_packet().replace(b" xmp:Rating=", more)

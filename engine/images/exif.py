@@ -155,6 +155,20 @@ def resolution_of(block: bytes) -> tuple[float, float, int] | None:
     return (x, y, unit) if x and y and unit in (2, 3) else None
 
 
+def says_adobe_rgb(block: bytes) -> bool:
+    """Say whether a camera notes Adobe RGB in its own way, which is no colour profile. Source: DCF 2.0, 5.7.4."""
+    at: int | None = None
+    try:
+        for tag in (EXIF_IFD, INTEROP_IFD):
+            at = number_of(block, directory(block, at).find(tag))
+            if at is None:
+                return False
+        entry = directory(block, at).find(1)
+    except BrokenExif:
+        return False
+    return entry is not None and block[entry.at : entry.at + 3] == b"R03"
+
+
 def upright(block: bytes) -> bytes:
     """Give a block whose orientation, if it has one, says upright."""
     entry = directory(block).find(ORIENTATION)
@@ -190,16 +204,19 @@ def without_thumbnail(block: bytes) -> bytes:
 def without_place(block: bytes) -> bytes:
     """Give a block without its GPS directory: entry removed, data zeroed."""
     first = directory(block)
-    pointer = first.find(GPS_IFD)
-    if pointer is None:
+    order = order_of(block)
+    (count,) = struct.unpack_from(f"{order}H", block, first.at)
+    tags = [struct.unpack_from(f"{order}H", block, first.at + 2 + 12 * k)[0] for k in range(count)]
+    if GPS_IFD not in tags:
         return block
     changed = bytearray(block)
-    at = number_of(block, pointer)
-    try:
-        if at is not None:
-            _blank_directory(changed, directory(block, at))
-    except BrokenExif:
-        pass  # nothing of it can be read, and the pointer goes
+    for pointer in first.entries:
+        at = number_of(block, pointer) if pointer.tag == GPS_IFD else None
+        try:
+            if at is not None:
+                _blank_directory(changed, directory(block, at))
+        except BrokenExif:
+            continue  # nothing of it can be read, and the pointer goes
     return _with_first(bytes(changed), {}, frozenset({GPS_IFD}))
 
 

@@ -51,6 +51,7 @@ def beside(photo: Photo, metadata: Metadata, made: Made | None) -> Beside:
     notes stay as they are. With `made`, XMP says that parts come from a trained model. A block that turns out to be
     broken is left out.
     """
+    metadata = Metadata(metadata)  # its bare text, too, must strip what it says
     block, records, packet = photo.exif, photo.iptc, photo.xmp
     if metadata is Metadata.STRIP_ALL:
         block = records = packet = None

@@ -231,6 +231,8 @@ def _finished(made: decode.Decoded, header: decode.Header, name: str) -> Photo:
         icc = None
     elif icc is not None:
         icc = _kept(icc, lambda data: measured(data, samples.ndim == 2).icc, UnusableProfile, "colour profile", notes)
+    elif block is not None and exif.says_adobe_rgb(block):
+        notes.append("Its EXIF speaks of Adobe RGB, but no colour profile is in it, so its colours were taken as sRGB.")
     if made.alpha is not None and made.alpha.dtype != samples.dtype:
         raise ValueError("alpha and colour have different depths")
     found = made.resolution

@@ -66,7 +66,10 @@ def without_place(packet: bytes) -> bytes:
     for description in _descriptions(document):
         for node in _properties(description):
             space, name = node.namespaceURI, str(node.localName)
-            if (space == EXIF and name.startswith("GPS")) or name in _PLACES.get(str(space), ()):
+            # Drones have coordinates under names of their own.
+            words = name.lower()
+            coordinate = "gps" in words or words in ("latitude", "longitude")
+            if coordinate or name in _PLACES.get(str(space), ()):
                 _removed(description, node)
     return _written(document)
 
