@@ -166,6 +166,15 @@ def test_no_step_shows_where_the_mask_ends():
     assert np.abs(wholly.pixels - 0.4).max() < 1e-3
 
 
+@pytest.mark.parametrize("make", [lambda: None, adobe_rgb, scanner_profile])
+def test_restored_pixels_that_are_no_numbers_are_refused(make):
+    photo = photo_of(muted(), make())
+    restored = photo.pixels
+    restored[3, 4, 1] = np.nan
+    with pytest.raises(ValueError, match="found NaN or infinity"):
+        images.merge(photo, restored, np.ones((32, 48), np.float32))
+
+
 def test_a_profile_that_goes_one_way_only_is_turned_round():
     photo = photo_of(muted(), scanner_profile())
     source = muted(48, 32)[::-1]

@@ -221,6 +221,8 @@ def _own(fresh: Pixels, source: Samples, profile: Profile | None) -> Samples:
     """Give restored pixels (N, 3) or (N,) as the photo's own samples, near whose values they are looked for."""
     if profile is None or profile.is_srgb:
         return to_samples(fresh, source)
+    if not np.isfinite(fresh).all():
+        raise ValueError("pixels must be finite numbers, found NaN or infinity")
     near = from_samples(source)
     before = to_srgb(source[None], profile)[0]
     found = from_srgb(fresh, profile, near)

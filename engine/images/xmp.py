@@ -17,7 +17,6 @@ LARGEST_PACKET = 4 << 20
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 XMP = "http://ns.adobe.com/xap/1.0/"
 TIFF = "http://ns.adobe.com/tiff/1.0/"
-EXIF = "http://ns.adobe.com/exif/1.0/"
 PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
 IPTC_CORE = "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"
 IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
