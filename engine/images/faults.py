@@ -24,7 +24,7 @@ class PhotoTooLarge(EngineError):
 
 
 class DepthNotReadable(EngineError):
-    """The picture has more than 8 bits a sample, or a colour model that is not read here."""
+    """The samples are of a kind or colour model that is not read here, such as floating point or Lab."""
 
 
 class FolderUnreadable(EngineError):
@@ -49,7 +49,11 @@ SHOWN_LENGTH = 80
 
 def shown(path: Path) -> str:
     """Give a file's name as it is shown in a sentence: long ones shortened in the middle, always printable."""
-    name = path.name or str(path)
+    return shown_name(path.name or str(path))
+
+
+def shown_name(name: str) -> str:
+    """Give a name as it is shown in a sentence: long ones shortened in the middle, always printable."""
     if len(name) > SHOWN_LENGTH:
         half = SHOWN_LENGTH // 2
         name = f"{name[:half]}…{name[-half + 1 :]}"

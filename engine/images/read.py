@@ -1,27 +1,30 @@
-"""Reading photos: JPEG, PNG, WebP, TIFF and BMP of 8 bits a sample, upright, with a sentence for all that is not one.
+"""Reading photos: JPEG, PNG, WebP, TIFF, BMP, HEIC, AVIF, JPEG 2000; upright, with a sentence for all that is not one.
 
 The size is judged from the file's header, before a pixel is decoded. Of a file with several pictures (TIFF pages, an
-animation) the first is read.
+animation) the first is read. Decoding is bounded: by the pixels, by how far a compressed part may unfold, by the scans
+of a JPEG, and by time. A decoder cannot be interrupted from outside, so it runs in a thread of its own that nobody
+waits for longer than `decode.DECODE_SECONDS`; it then ends when it ends, and does not keep the app from ending. A
+HEIC is decoded in a process of its own, which is ended.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import stat
 import struct
+import threading
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import BinaryIO
 
 import numpy as np
 
+from engine.images import decode, exif, iptc, read_boxes, xmp
 from engine.images.convert import Samples
 from engine.images.faults import (
-    DepthNotReadable,
-    FolderUnreadable,
-    NoPhotosFound,
     NotAPhoto,
     PhotoDamaged,
     PhotoTooLarge,
@@ -29,29 +32,30 @@ from engine.images.faults import (
     reason,
     shown,
 )
-from engine.images.photo import Photo, fitting_profile
+from engine.images.listing import KINDS
+from engine.images.photo import MAX_PIXELS, Photo, Resolution
+from engine.images.profile import UnusableProfile, cmyk_to_srgb, measured
+from engine.images.read_png import png
+from engine.images.read_tiff import tiff
 
-if TYPE_CHECKING:
-    from PIL.ImageFile import ImageFile
-
-MAX_PIXELS = 200_000_000
-"""Larger pictures are refused: as float32 RGB this many take 2.4 GB, and each step of a restoration holds a few."""
-
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp"})
-
-KINDS = "JPEG, PNG, WebP, TIFF or BMP"
+MAX_BYTES = 4_000_000_000
+"""Larger files are refused; 200 million pixels of 16-bit RGBA take 1.6 GB."""
 
 _OTHERS = (
     (0, b"GIF8", "a GIF"),
-    (4, b"ftyphei", "a HEIC picture"),
-    (4, b"ftypmif1", "a HEIC picture"),
-    (4, b"ftypavif", "an AVIF picture"),
     (0, b"%PDF", "a PDF document"),
     (0, b"PK\x03\x04", "a ZIP archive or office document"),
     (0, b"<svg", "an SVG drawing"),
     (0, b"8BPS", "a Photoshop document"),
+    (4, b"ftypcrx", "a camera's raw file"),
+    (0, b"FUJIFILMCCD-RAW", "a camera's raw file"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (4, b"ftyp", "a film"),
 )
 """Offset, first bytes and name of what people take for a photo, so that the sentence can say what was found."""
+
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
 
 _UNDECODABLE = (
     OSError,
@@ -60,108 +64,72 @@ _UNDECODABLE = (
     EOFError,
     LookupError,
     TypeError,
-    OverflowError,
+    ArithmeticError,
+    RuntimeError,
+    AssertionError,
+    NotImplementedError,
     struct.error,
     zlib.error,
 )
-"""What Pillow's decoders raise on broken data; `OSError` stands for a cut-off file as well as for a broken one."""
-
-_ORIENTATION = 0x0112
-_SHORT, _LONG = 3, 4
-
-
-def is_photo_name(path: str | os.PathLike[str]) -> bool:
-    """Say whether a name ends like a photo's. Hidden files, such as the `._` ones of macOS, are none."""
-    path = Path(path)
-    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".")
-
-
-def list_photos(folder: str | os.PathLike[str]) -> list[Path]:
-    """Give all files named like photos in a folder and the folders in it, sorted; never an empty list.
-
-    What is hidden (a leading dot) is left out, and links to folders are not followed.
-
-    Raises:
-        FolderUnreadable: the folder, or one in it, is missing, is a file or may not be listed.
-        NoPhotosFound: there is none.
-    """
-    top = Path(folder)
-
-    def refuse(error: OSError) -> NoReturn:
-        place = Path(os.fsdecode(error.filename)) if error.filename else top
-        if isinstance(error, FileNotFoundError):
-            raise FolderUnreadable(f"There is no folder {place}. Check its name.") from error
-        if isinstance(error, NotADirectoryError):
-            raise FolderUnreadable(f"{place} is a file, not a folder. Name the folder that it is in.") from error
-        raise FolderUnreadable(
-            f"The folder {place} cannot be listed: {reason(error)}. Check that you may open it."
-        ) from error
-
-    found: list[Path] = []
-    try:
-        for place, folders, files in os.walk(top, onerror=refuse):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            found += [Path(place, name) for name in files if is_photo_name(name)]
-    except ValueError as error:  # a NUL character in the name
-        raise FolderUnreadable(f"The folder {shown(top)} cannot be listed: {error}. Check its name.") from error
-    if not found:
-        raise NoPhotosFound(f"The folder {top} holds no photos. Choose one with {KINDS} files.")
-    return sorted(found)
+"""What decoders raise on broken data; `OSError` stands for a cut-off file as well as for a broken one."""
 
 
 def read_photo(path: str | os.PathLike[str]) -> Photo:
-    """Give the photo in a file, upright, grey left grey, alpha kept aside; palettes and CMYK become RGB.
+    """Give the photo in a file, upright, at its own depth, grey left grey, alpha kept aside.
+
+    Palettes become RGB; CMYK becomes sRGB through its profile. What was left out or changed is in the photo's notes.
+    Metadata that cannot be understood is left out with a note, and so is a broken colour profile.
 
     Raises:
         PhotoUnreadable: missing, a folder, no plain file, or refused by the system.
         NotAPhoto: empty, or not of a kind that is read here.
-        PhotoTooLarge: more than `MAX_PIXELS`, or more than memory holds.
-        DepthNotReadable: more than 8 bits a sample.
-        PhotoDamaged: cut off or broken.
+        PhotoTooLarge: more than `MAX_PIXELS` or `MAX_BYTES`, or more than memory holds.
+        DepthNotReadable: floating point, more than 16 bits a sample, or a colour model such as Lab.
+        PhotoDamaged: cut off or broken, or decoding it took longer than `decode.DECODE_SECONDS`.
     """
     path = Path(path)
     with _opened(path) as file:
-        image = _begun(file, path)
-        pixels = image.width * image.height
+        header = _begun(file, path)
+        pixels = header.width * header.height
         if pixels > MAX_PIXELS:
             raise PhotoTooLarge(
-                f"{shown(path)} is {image.width} x {image.height} px, {pixels / 1e6:.0f} million pixels; "
+                f"{shown(path)} is {header.width} x {header.height} px, {pixels / 1e6:.0f} million pixels; "
                 f"at most {MAX_PIXELS // 1_000_000} million can be read. Make it smaller first."
             )
-        _refuse_depth(image, path)
         try:
-            image.load()
-            _refuse_padding(file, image)
-            samples, alpha = _samples(image)
-            orientation, exif = _upright_exif(image)
+            made = _in_time(header.decode)
+            return _finished(made, header, path.name)
         except MemoryError as error:
             raise PhotoTooLarge(
-                f"{shown(path)} is {image.width} x {image.height} px, more than fits into the memory that is free. "
+                f"{shown(path)} is {header.width} x {header.height} px, more than fits into the memory that is free. "
                 "Close other programs or make it smaller first."
+            ) from error
+        except TimeoutError as error:
+            raise PhotoDamaged(
+                f"{shown(path)} was given up: decoding it took longer than {decode.DECODE_SECONDS:.0f} seconds. "
+                "Save it anew in another program first."
             ) from error
         except _UNDECODABLE as error:
             raise PhotoDamaged(
                 f"{shown(path)} is damaged or cut off: {_lowered(reason(error))}. "
                 "Copy it again from where it came from."
             ) from error
-    return Photo(
-        samples=_turned(samples, orientation),
-        alpha=None if alpha is None else _turned(alpha, orientation),
-        icc=fitting_profile(image.info.get("icc_profile"), samples),
-        exif=exif,
-        name=path.name,
-    )
 
 
 @contextmanager
 def _opened(path: Path) -> Generator[BinaryIO]:
     """Open a plain file. Asking first what it is keeps a pipe from being waited on for ever."""
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
             raise PhotoUnreadable(f"{shown(path)} is a folder, not a photo. Choose the photos in it.")
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(status.st_mode):
             raise PhotoUnreadable(f"{shown(path)} is not a plain file. Choose a photo.")
+        if status.st_size > MAX_BYTES:
+            raise PhotoTooLarge(
+                f"{shown(path)} has {status.st_size / 1e9:.1f} GB; at most {MAX_BYTES / 1e9:.0f} GB can be read. "
+                "Make it smaller first."
+            )
         file = path.open("rb")
     except FileNotFoundError as error:
         if path.is_symlink():
@@ -175,25 +143,16 @@ def _opened(path: Path) -> Generator[BinaryIO]:
         yield file
 
 
-def _begun(file: BinaryIO, path: Path) -> ImageFile:
+def _begun(file: BinaryIO, path: Path) -> decode.Header:
     """Read the header only. Pillow's own size limit is passed by: it warns far below ours, and is set per process."""
-    from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
-
     try:
-        head = file.read(32)
+        head = file.read(64)
         file.seek(0)
         if not head:
             raise NotAPhoto(f"{shown(path)} is empty (0 bytes). Copy it again from where it came from.")
-        if head.startswith(b"\xff\xd8\xff"):
-            return JpegImagePlugin.jpeg_factory(file)
-        if head.startswith(b"\x89PNG\r\n\x1a\n"):
-            return PngImagePlugin.PngImageFile(file)
-        if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-            return WebPImagePlugin.WebPImageFile(file)
-        if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            return TiffImagePlugin.TiffImageFile(file)
-        if head.startswith(b"BM"):
-            return BmpImagePlugin.BmpImageFile(file)
+        opener = _opener(head)
+        if opener is not None:
+            return opener(file, shown(path))
     except MemoryError as error:
         raise PhotoTooLarge(f"{shown(path)} needs more memory than is free. Close other programs first.") from error
     except _UNDECODABLE as error:
@@ -205,87 +164,123 @@ def _begun(file: BinaryIO, path: Path) -> ImageFile:
     raise NotAPhoto(f"{shown(path)} is not a photo that can be read: found {found}. Save it as {KINDS} first.")
 
 
-def _refuse_depth(image: ImageFile, path: Path) -> None:
-    """Refuse what Pillow would cut down to 8 bits without a word."""
-    from PIL.PngImagePlugin import PngImageFile
-    from PIL.TiffImagePlugin import TiffImageFile
-
-    bits = 8
-    if isinstance(image, PngImageFile) and image.tile:
-        # Pillow's raw mode is the one trace of the file's depth: "RGB;16B" is decoded into mode RGB.
-        bits = 16 if "16" in str(image.tile[0].args) else 8
-    elif isinstance(image, TiffImageFile):
-        bits = max(image.tag_v2.get(258, (1,)))
-    if bits > 8 or image.mode.startswith(("I", "F")):
-        raise DepthNotReadable(
-            f"{shown(path)} has {max(bits, 16)} bits a sample; only 8 can be read. Save it with 8 bits first."
-        )
-    if image.mode in ("LAB", "HSV"):
-        raise DepthNotReadable(f"{shown(path)} is in the colour model {image.mode}. Save it as RGB first.")
-
-
-def _refuse_padding(file: BinaryIO, image: ImageFile) -> None:
-    """Refuse a JPEG whose picture never ends: a broken-off download that was filled up, which decodes to flat grey.
-
-    Source: ITU-T T.81, B.1: in a scan 0xFF is followed by 0 or a marker, so 0xFFD9 after its start is the end.
-    """
-    if not (image.format or "").startswith(("JPEG", "MPO")):
-        return
-    file.seek(0)
-    data = file.read()
-    at = 2
-    while data[at : at + 1] == b"\xff" and data[at + 1] != 0xDA:
-        # Fill bytes may stand before a marker; every other segment before the scan says its length.
-        at += 1 if data[at + 1] == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4])
-    if data.find(b"\xff\xd9", at) < 0:
-        raise EOFError("the picture has no end")
+def _opener(head: bytes) -> Callable[[BinaryIO, str], decode.Header] | None:
+    """Choose by the first bytes, since suffixes lie."""
+    for start, opener in (
+        (b"\xff\xd8\xff", decode.jpeg),
+        (b"\x89PNG\r\n\x1a\n", png),
+        (b"II*\0", tiff),
+        (b"MM\0*", tiff),
+        (b"II+\0", tiff),
+        (b"MM\0+", tiff),
+        (b"BM", decode.bmp),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", read_boxes.jpeg2000),
+        (b"\xff\x4f\xff\x51", read_boxes.jpeg2000),
+    ):
+        if head.startswith(start):
+            return opener
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return decode.webp
+    if head[4:8] == b"ftyp":
+        size = int.from_bytes(head[:4])
+        brands = {head[8:12]} | {head[at : at + 4] for at in range(16, min(size, len(head)) - 3, 4)}
+        if brands & _AVIF_BRANDS:
+            return read_boxes.avif
+        if brands & _HEIF_BRANDS:
+            return read_boxes.heif
+    return None
 
 
-def _samples(image: ImageFile) -> tuple[Samples, Samples | None]:
-    """Give a decoded picture's grey or RGB samples, and its alpha."""
-    grey = image.mode in ("1", "L", "LA", "La")
-    if not image.has_transparency_data:
-        return np.array(image.convert("L" if grey else "RGB"), np.uint8), None
-    both = np.array(image.convert("LA" if grey else "RGBA"), np.uint8)
-    samples = both[..., 0] if grey else both[..., :3]
-    return np.ascontiguousarray(samples), np.ascontiguousarray(both[..., -1])
+def _in_time(work: Callable[[], decode.Decoded]) -> decode.Decoded:
+    """Do the work in a thread of its own, and give up waiting after `decode.DECODE_SECONDS`."""
+    answers: queue.SimpleQueue[decode.Decoded | BaseException] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put(work())
+        except BaseException as error:  # handed on to who waits
+            answers.put(error)
+
+    try:
+        threading.Thread(target=run, name="decoder", daemon=True).start()
+    except RuntimeError as error:  # no thread can be had, which memory decides
+        raise MemoryError from error
+    try:
+        answer = answers.get(timeout=1.1 * decode.DECODE_SECONDS)
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
-def _upright_exif(image: ImageFile) -> tuple[int, bytes | None]:
-    """Give the orientation, 1 to 8, and the EXIF block with its orientation set to 1, all else as it was."""
-    exif = image.info.get("exif")
-    if not isinstance(exif, bytes) or not exif:
-        # Orientation can stand elsewhere, in PNG text or XMP; a TIFF's has been obeyed by Pillow while it was loaded.
-        return int(image.getexif().get(_ORIENTATION, 1)), None
-    found = _orientation_entry(exif)
-    if found is None:
-        return 1, exif
-    value, at, layout = found
-    upright = bytearray(exif)
-    struct.pack_into(layout, upright, at, 1)
-    return value, bytes(upright)
+def _finished(made: decode.Decoded, header: decode.Header, name: str) -> Photo:
+    """Check what stands beside the samples, turn them upright, and bring inks into RGB."""
+    notes = made.notes
+    block = _kept(made.exif, exif.checked, exif.BrokenExif, "EXIF", notes)
+    packet = _kept(made.xmp, xmp.checked, xmp.BrokenXmp, "XMP", notes)
+    records = _kept(made.iptc, _checked_iptc, iptc.BrokenIptc, "IPTC", notes)
+    if packet is not None and b"HasExtendedXMP" in packet:
+        notes.append("The larger part of its XMP, which lies apart, was left out.")
+    orientation = made.orientation
+    if orientation is None:
+        orientation = exif.orientation_of(block) if block else xmp.orientation_of(packet) if packet else 1
+    samples, icc = made.samples, made.icc
+    if made.inks:
+        samples = _without_inks(samples, icc, notes)
+        icc = None
+    elif icc is not None:
+        icc = _kept(icc, lambda data: measured(data, samples.ndim == 2).icc, UnusableProfile, "colour profile", notes)
+    elif block is not None and exif.says_adobe_rgb(block):
+        notes.append("Its EXIF speaks of Adobe RGB, but no colour profile is in it, so its colours were taken as sRGB.")
+    if made.alpha is not None and made.alpha.dtype != samples.dtype:
+        raise ValueError("alpha and colour have different depths")
+    found = made.resolution
+    if found is None and block is not None:
+        said = exif.resolution_of(block)
+        found = decode.resolution(said[0], said[1], "inch" if said[2] == 2 else "cm") if said else None
+    return Photo(
+        samples=_turned(samples, orientation),
+        alpha=None if made.alpha is None else _turned(made.alpha, orientation),
+        icc=icc,
+        exif=exif.upright(block) if block else None,
+        name=name,
+        iptc=records,
+        xmp=packet,
+        resolution=_turned_resolution(found, orientation),
+        source=header.kind,
+        notes=tuple(notes),
+    )
 
 
-def _orientation_entry(exif: bytes) -> tuple[int, int, str] | None:
-    """Find the orientation in an EXIF block: its value, its offset, its layout; None when there is none to be read.
-
-    Source: Exif 2.32, 4.5.2 and 4.6.2. Written out here because re-encoding the block would lose makers' notes.
-    """
-    start = 6 if exif.startswith(b"Exif\0\0") else 0
-    order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
-    if order is None:
+def _kept(
+    data: bytes | None, check: Callable[[bytes], bytes], fault: type[Exception], what: str, notes: list[str]
+) -> bytes | None:
+    """Give data that passes its check; else a note."""
+    if not data:
         return None
     try:
-        (first,) = struct.unpack_from(f"{order}I", exif, start + 4)
-        (count,) = struct.unpack_from(f"{order}H", exif, start + first)
-        for entry in range(start + first + 2, start + first + 2 + 12 * count, 12):
-            tag, kind = struct.unpack_from(f"{order}HH", exif, entry)
-            if tag == _ORIENTATION and kind in (_SHORT, _LONG):
-                layout = f"{order}{'H' if kind == _SHORT else 'I'}"
-                return struct.unpack_from(layout, exif, entry + 8)[0], entry + 8, layout
-    except struct.error:
-        return None  # a broken EXIF block says nothing; the picture itself is whole
-    return None
+        return check(data)
+    except fault as error:
+        notes.append(f"Its {what} was left out: {error}.")
+        return None
+
+
+def _checked_iptc(block: bytes) -> bytes:
+    iptc.records(block)
+    return block
+
+
+def _without_inks(inks: Samples, icc: bytes | None, notes: list[str]) -> Samples:
+    try:
+        made = cmyk_to_srgb(inks, icc)
+    except UnusableProfile as error:
+        notes.append(f"Its colour profile was left out: {error}.")
+        icc = None
+        made = cmyk_to_srgb(inks, None)
+    how = "through its colour profile" if icc else "without a colour profile, so its colours are a guess"
+    notes.append(f"CMYK was converted to RGB {how}.")
+    return made
 
 
 def _turned(samples: Samples, orientation: int) -> Samples:
@@ -310,6 +305,13 @@ def _turned(samples: Samples, orientation: int) -> Samples:
     return np.ascontiguousarray(turned)
 
 
+def _turned_resolution(found: Resolution | None, orientation: int) -> Resolution | None:
+    if found is None or orientation < 5:
+        return found
+    return Resolution(found.y, found.x, found.unit)
+
+
 def _lowered(words: str) -> str:
     """Give the system's words as the second half of a sentence."""
+    words = " ".join(words.split())
     return (words[:1].lower() + words[1:]).rstrip(".")

@@ -1,4 +1,4 @@
-"""Saving photos: PNG or JPEG, whole or not at all, and never over a file that is there."""
+"""Saving photos: PNG, TIFF or JPEG, whole or not at all, and never over a file that is there."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ import errno
 import os
 import secrets
 import unicodedata
+from collections.abc import Iterable
 from contextlib import suppress
-from io import BytesIO
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
-
-from engine.images.convert import Pixels, to_uint8
+from engine.images import encode
+from engine.images.convert import Pixels, at_depth, to_uint8, to_uint16
 from engine.images.faults import AlreadyThere, NotSaved, reason, shown
-from engine.images.photo import Photo, fitting_profile
+from engine.images.metadata import Beside, Made, Metadata, beside
+from engine.images.photo import Photo
+from engine.images.write_tiff import LARGEST_FILE
+
+Depth = Literal["source", 8, 16]
+"""Bits a sample of a saved file, or those of the photo."""
+
+SAVED_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 
 NAME_BYTES = 200
 """Longest name that `free_name` makes, in UTF-8; file systems take 255, and others add their own endings."""
 
-_JPEG_SIDE = 65_500
-"""Longest side in px of a JPEG (libjpeg's JPEG_MAX_DIMENSION)."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 """What systems without hard links (FAT, some shares) answer to one."""
@@ -28,16 +34,29 @@ _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("
 """Names that Windows keeps for devices."""
 
 
-def save_photo(picture: Photo | Pixels, path: str | os.PathLike[str], *, quality: int = 95) -> Path:
-    """Save a photo, or pixels (H, W, 3), as PNG or JPEG by the name's suffix, and give the path.
+def save_photo(
+    picture: Photo | Pixels,
+    path: str | os.PathLike[str],
+    *,
+    quality: int = 95,
+    depth: Depth = "source",
+    metadata: Metadata = Metadata.KEEP,
+    made: Made | None = None,
+) -> Path:
+    """Save a photo, or sRGB pixels (H, W, 3), as PNG, TIFF or JPEG by the name's suffix, and give the path.
 
-    The file appears whole under its name or not at all. The colour profile is kept. Alpha is kept in a PNG; a JPEG
-    cannot hold it. EXIF is not written: its thumbnail would still show the picture as it was before.
+    The file appears whole under its name or not at all. The photo's colour profile and resolution are kept, and its
+    EXIF, IPTC and XMP as `metadata` says (see `engine.images.metadata.beside`). A JPEG has 8 bits and no alpha;
+    `losses` says what else a format cannot hold. 16 bits become 8 by rounding, without dither, so that the same
+    photo always gives the same file; 8 become 16 exactly.
 
     Args:
-        picture: what to save; pixels are quantised here.
+        picture: what to save; pixels are quantised here, with 8 bits unless `depth` is 16.
         path: a name that is free, in a folder that is there.
         quality: of a JPEG, 1 to 100.
+        depth: bits a sample in a PNG or TIFF.
+        metadata: what is kept of the source's metadata.
+        made: how the picture was made, which is then written into it.
 
     Raises:
         AlreadyThere: the name is taken, also when another process was quicker.
@@ -47,13 +66,55 @@ def save_photo(picture: Photo | Pixels, path: str | os.PathLike[str], *, quality
     target = Path(path)
     if not 1 <= quality <= 100:
         raise ValueError(f"quality must be 1 to 100, got {quality}")
-    _refuse_target(target)
-    data = _encoded(picture, target, quality)
+    refuse_target(target, SAVED_SUFFIXES)
+    if isinstance(picture, Photo):
+        photo = picture
+    else:
+        photo = Photo(to_uint16(picture) if depth == 16 else to_uint8(picture), None, None, None, target.name)
+    return write_whole(target, _encoded(of_depth(photo, depth), target, quality, beside(photo, metadata, made)))
+
+
+def of_depth(photo: Photo, depth: Depth) -> Photo:
+    """Give a photo whose samples and alpha have a number of bits."""
+    if depth == "source" or depth == photo.depth:
+        return photo
+    alpha = None if photo.alpha is None else at_depth(photo.alpha, depth)
+    return replace(photo, samples=at_depth(photo.samples, depth), alpha=alpha)
+
+
+def losses(photo: Photo, path: str | os.PathLike[str], *, metadata: Metadata = Metadata.KEEP) -> tuple[str, ...]:
+    """Say in sentences what a file of that suffix cannot hold of a photo; empty when it holds all."""
+    if Path(path).suffix.lower() not in (".jpg", ".jpeg"):
+        return ()
+    kept = beside(photo, metadata, None)
+    found: list[str] = []
+    if photo.depth == 16:
+        found.append("A JPEG holds 8 bits a sample, so the photo's 16 were rounded.")
+    if photo.alpha is not None:
+        found.append("A JPEG holds no transparency, so it was left out.")
+    if kept.exif is not None and encode.fitting_exif(kept.exif) is not kept.exif:
+        less = "its makers' notes were" if encode.fitting_exif(kept.exif) is not None else "it was"
+        found.append(f"The EXIF block of {len(kept.exif) / 1e3:.0f} kB is too large for a JPEG, so {less} left out.")
+    if kept.xmp is not None and not encode.xmp_fits(kept.xmp):
+        found.append(f"The XMP packet of {len(kept.xmp) / 1e3:.0f} kB is too large for a JPEG, so it was left out.")
+    if kept.iptc is not None and not encode.iptc_fits(kept.iptc):
+        found.append(f"The IPTC block of {len(kept.iptc) / 1e3:.0f} kB is too large for a JPEG, so it was left out.")
+    return tuple(found)
+
+
+def write_whole(target: Path, parts: Iterable[bytes]) -> Path:
+    """Write parts into a file that appears whole under its name or not at all.
+
+    Raises:
+        AlreadyThere, NotSaved: as `save_photo` does.
+    """
+    parts = list(parts)
+    size = sum(map(len, parts))
     part = target.parent / f".likeness-{secrets.token_hex(8)}.part"
     try:
         try:
             with part.open("xb") as file:
-                file.write(data)
+                file.writelines(parts)
                 file.flush()
                 os.fsync(file.fileno())
             _give_name(part, target)
@@ -62,7 +123,7 @@ def save_photo(picture: Photo | Pixels, path: str | os.PathLike[str], *, quality
     except FileExistsError as error:
         raise _already(target) from error
     except OSError as error:
-        raise _not_saved(target, error, len(data)) from error
+        raise _not_saved(target, error, size) from error
     return target
 
 
@@ -88,10 +149,44 @@ def free_name(folder: str | os.PathLike[str], stem: str, suffix: str) -> Path:
         number += 1
 
 
-def _refuse_target(target: Path) -> None:
-    """Refuse a target that cannot work, before time is spent on encoding."""
-    if target.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise NotSaved(f"{shown(target)} was not saved: its name must end in .png or .jpg.")
+def result_name(photo: Photo, source: str | os.PathLike[str], ending: str = "-restored") -> tuple[str, str]:
+    """Give stem and suffix of the result that is made of a photo: the source's name, an ending, the fitting format.
+
+    JPEG, PNG and TIFF stay what they are, with their suffix as it is written. Of what is not written here, 16 bits
+    become TIFF and 8 bits PNG, so that nothing is lost a second time.
+    """
+    path = Path(source)
+    written = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "TIFF": (".tif", ".tiff")}
+    allowed = written.get(photo.source, (".tif",) if photo.depth == 16 else (".png",))
+    suffix = path.suffix if path.suffix.lower() in allowed else allowed[0]
+    return f"{path.stem}{ending}", suffix
+
+
+def result_path(
+    photo: Photo, source: str | os.PathLike[str], folder: str | os.PathLike[str], *, suffix: str | None = None
+) -> Path:
+    """Give a free path for a photo's result in a folder: `IMG_1.tif` becomes `IMG_1-restored.tif`.
+
+    Args:
+        photo: as it was read.
+        source: the path that it was read from.
+        folder: where the result will lie.
+        suffix: asks for a format; None chooses as `result_name` says.
+    """
+    stem, chosen = result_name(photo, source)
+    return free_name(folder, stem, suffix or chosen)
+
+
+def refuse_target(target: Path, suffixes: tuple[str, ...]) -> None:
+    """Refuse a target that cannot work, before time is spent on encoding.
+
+    Raises:
+        AlreadyThere, NotSaved: as `save_photo` does.
+    """
+    if target.suffix.lower() not in suffixes:
+        shorter = [suffix for suffix in suffixes if suffix not in (".tiff", ".jpeg")]
+        words = " or ".join((", ".join(shorter[:-1]), shorter[-1])) if shorter[1:] else shorter[0]
+        raise NotSaved(f"{shown(target)} was not saved: its name must end in {words}.")
     if "\0" in str(target):
         raise NotSaved(f"{shown(target)} was not saved: its name holds a NUL character. Choose another name.")
     if os.path.lexists(target):
@@ -107,27 +202,35 @@ def _refuse_target(target: Path) -> None:
         raise NotSaved(f"{shown(target)} was not saved: there is no folder {folder}. Make it first or choose another.")
 
 
-def _encoded(picture: Photo | Pixels, target: Path, quality: int) -> bytes:
-    """Encode in memory: while Pillow writes to a disk itself, it hides why that failed."""
-    from PIL import Image
-
-    photo = picture if isinstance(picture, Photo) else Photo(to_uint8(picture), None, None, None, target.name)
-    samples = photo.samples
-    icc = fitting_profile(photo.icc, samples)
-    data = BytesIO()
-    if target.suffix.lower() == ".png":
-        if photo.alpha is not None:
-            samples = np.dstack((samples, photo.alpha))
-        Image.fromarray(samples).save(data, "PNG", icc_profile=icc)
-        return data.getvalue()
-    if max(photo.width, photo.height) > _JPEG_SIDE:
+def _encoded(photo: Photo, target: Path, quality: int, kept: Beside) -> list[bytes]:
+    match target.suffix.lower():
+        case ".png":
+            return encode.png(photo, kept)
+        case ".tif" | ".tiff":
+            return within_reach(encode.tiff(photo, kept), target)
+        case _:
+            pass
+    if max(photo.width, photo.height) > encode.JPEG_SIDE:
         raise NotSaved(
             f"{shown(target)} was not saved: the picture is {photo.width} x {photo.height} px, and a JPEG's sides have "
-            f"at most {_JPEG_SIDE}. Save it as PNG."
+            f"at most {encode.JPEG_SIDE}. Save it as PNG."
         )
-    # Full-size colour (subsampling 0): halved colour smears lips and irises.
-    Image.fromarray(samples).save(data, "JPEG", quality=quality, subsampling=0, icc_profile=icc)
-    return data.getvalue()
+    return encode.jpeg(photo, kept, quality)
+
+
+def within_reach(parts: list[bytes], target: Path) -> list[bytes]:
+    """Give the parts of a TIFF back, unless its offsets cannot reach its end.
+
+    Raises:
+        NotSaved: it is too large.
+    """
+    size = sum(map(len, parts))
+    if size > LARGEST_FILE:
+        raise NotSaved(
+            f"{shown(target)} was not saved: it would have {size / 1e9:.1f} GB, and a TIFF has at most 4.2. "
+            "Save it as PNG or with 8 bits."
+        )
+    return parts
 
 
 def _give_name(part: Path, target: Path) -> None:

@@ -494,12 +494,7 @@ class Desk:
         small = photo.width * photo.height <= LOSSLESS_PIXELS
         name = f"{digest[:32]}{'.png' if small else '.jpg'}"
         if not (self.previews / name).exists():
-            longest = max(photo.width, photo.height)
-            if longest > LONGEST_SIDE:
-                size = (photo.width * LONGEST_SIDE // longest or 1, photo.height * LONGEST_SIDE // longest or 1)
-                images.save_photo(images.resize(photo.pixels, size), self.previews / name, quality=92)
-            else:
-                images.save_photo(photo, self.previews / name, quality=92)
+            images.save_photo(images.preview(photo, LONGEST_SIDE), self.previews / name, quality=92)
         return name
 
     def _link(self, file: Path, folder: str) -> str:
