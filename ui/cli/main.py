@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from engine import __version__
-from ui.cli import doctor, evaluate, people, pretrain, restore
+from ui.cli import doctor, evaluate, finding, people, pretrain, restore
 from ui.cli.call import DeviceOption, Given, JsonOption, QuietOption, WorkspaceOption, ending
 
 PORT = 7860
@@ -62,6 +62,7 @@ restore.add_to(app)
 doctor.add_to(app)
 evaluate.add_to(app)
 pretrain.add_to(app)
+finding.add_to(app)
 
 
 def main() -> None:
