@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.errors import EngineError
 from engine.faces.detect import Face, FaceDetector, FaceModelsMissing, UnknownDetector
-from engine.faces.dlib_search import DlibCnnDetector, DlibDetector
+from engine.faces.dlib_search import LISTED_SIDE, DlibCnnDetector, DlibDetector
 from engine.faces.geometry import Matrix, moved
 from engine.faces.retinaface import BACKBONES, RetinaFaceDetector
 from engine.images import Pixels, resize
@@ -30,20 +30,54 @@ TURNED_SIDE = 1024
 """Long side in px at which a photo is searched when it is turned: large enough for the photo's main faces."""
 TURNED_CNN_SIDE = 400
 """The same for dlib's network, which is slow."""
+UPRIGHT = 0.995
+"""Probability from which RetinaFace leaves no doubt that a face is upright. It finds faces lying on their side or
+standing on their head too, with 0.90 to 0.99, but places their eyes up to an eye distance away."""
+
+
+@dataclass(frozen=True, eq=False)
+class AnyWayUp:
+    """A detector for upright faces that is asked about the turned photo too, when the upright one leaves a doubt."""
+
+    upright: FaceDetector
+    """For the photo as it is."""
+    turned: FaceDetector
+    """For the photo turned by 90, 270 and 180 degrees and shrunk to `TURNED_SIDE`."""
+    sure: float = -np.inf
+    """Score from which a face in the photo as it is leaves no doubt that it is upright, if its eyes are about level."""
+    least: float = 0.0
+    """Score that a face in the turned photo must have."""
+
+    def find(self, pixels: Pixels) -> tuple[Face, ...]:
+        """See `FaceDetector.find`. All faces of one answer stand the same way up."""
+        faces = self.upright.find(pixels)
+        if faces and _surest(faces) >= self.sure and _is_level(faces[0]):
+            return faces
+        height, width = pixels.shape[:2]
+        scale = min(1.0, TURNED_SIDE / max(width, height))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        small = pixels if size == (width, height) else resize(pixels, size)
+        back = _from_size(size, (width, height))
+        best = faces
+        for turns in (1, 3, 2):
+            found = self.turned.find(np.ascontiguousarray(np.rot90(small, turns)))
+            if found and _surest(found) >= self.least and (not best or _surest(found) > _surest(best)):
+                how = f"turned by {90 * turns} degrees"
+                best = tuple(_seen_through(_turned_back(face, turns, size), back, how) for face in found)
+        return best
 
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """Detectors asked in turn, and more and more done to the picture, until one finds a face.
+    """Detectors asked in turn until one finds a face: about the photo as it is, then about the cleaned one.
 
-    First as the photo is, then turned by 90, 270 and 180 degrees, then cleaned. So a photo in which a face is found at
-    once costs what the first detector costs, and only one without any costs all of it.
+    So a photo in which a face is found at once costs what the first detector costs, and only one without any costs all
+    of it.
     """
 
-    upright: tuple[FaceDetector, ...]
-    """For the photo as it is and cleaned, in this order."""
-    turned: tuple[FaceDetector, ...]
-    """For the turned photo, shrunk to `TURNED_SIDE`."""
+    detectors: tuple[FaceDetector, ...]
+    """In this order. One that takes a turned face for an upright one, as dlib's network does, comes after one that
+    would have found it turned."""
     clean: Clean | None = None
     """Applied when nothing else helped; None for never."""
     notes: tuple[str, ...] = ()
@@ -51,34 +85,16 @@ class Chain:
 
     def find(self, pixels: Pixels) -> tuple[Face, ...]:
         """See `FaceDetector.find`."""
-        return self._as_it_is(pixels) or self._turned(pixels) or self._cleaned(pixels)
-
-    def _as_it_is(self, pixels: Pixels) -> tuple[Face, ...]:
-        return _first(detector.find(pixels) for detector in self.upright)
-
-    def _turned(self, pixels: Pixels) -> tuple[Face, ...]:
-        height, width = pixels.shape[:2]
-        scale = min(1.0, TURNED_SIDE / max(width, height))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = pixels if size == (width, height) else resize(pixels, size)
-        back = _from_size(size, (width, height))
-        for detector in self.turned:
-            # Ways round compete: a face lying on its side can look like one the other way round, less surely.
-            ways = [(turns, detector.find(np.ascontiguousarray(np.rot90(small, turns)))) for turns in (1, 3, 2)]
-            best = max(((turns, faces) for turns, faces in ways if faces), key=_surest, default=None)
-            if best is not None:
-                turns, faces = best
-                upright = [_turned_back(face, turns, size) for face in faces]
-                return tuple(_seen_through(face, back, f"turned by {90 * turns} degrees") for face in upright)
-        return ()
-
-    def _cleaned(self, pixels: Pixels) -> tuple[Face, ...]:
-        if self.clean is None:
-            return ()
+        found = self._as_it_is(pixels)
+        if found or self.clean is None:
+            return found
         cleaned = self.clean(pixels)
         height, width = pixels.shape[:2]
         back = _from_size((cleaned.shape[1], cleaned.shape[0]), (width, height))
         return tuple(_seen_through(face, back, "cleaned") for face in self._as_it_is(cleaned))
+
+    def _as_it_is(self, pixels: Pixels) -> tuple[Face, ...]:
+        return next((faces for faces in (search.find(pixels) for search in self.detectors) if faces), ())
 
 
 def detector(
@@ -98,16 +114,15 @@ def detector(
         WeightsDamaged: a file is not the one of its network; with `auto` that is a note, and dlib goes on alone.
     """
     if name == "dlib":
-        return Chain((_hog(small),), (_hog_once(),), clean)
+        return Chain((_hog(small),), clean)
     if name == "dlib-cnn":
-        return Chain((_cnn(),), (_cnn_small(),), clean)
+        return Chain((_cnn(),), clean)
     if name in BACKBONES:
-        found = _retinaface(name, weights)
-        return Chain((found,), (found,), clean)
+        return Chain((_retinaface(name, weights),), clean)
     if name != "auto":
         raise UnknownDetector(f"There is no face detector {name!r}. The detectors are: {', '.join(DETECTORS)}.")
     first, notes = _provided(weights)
-    return Chain((*first, _hog(small), _cnn()), (*first, _hog_once(), _cnn_small()), clean, notes)
+    return Chain((*first, _hog(small), _cnn()), clean, notes)
 
 
 def _provided(weights: Path | None) -> tuple[tuple[FaceDetector, ...], tuple[str, ...]]:
@@ -139,36 +154,28 @@ def _retinaface(name: str, weights: Path | None) -> FaceDetector:
 def _retinaface_of(name: str, path: Path, changed_ns: int, size: int) -> FaceDetector:
     """Load a file once, and anew when it was exchanged."""
     del changed_ns, size
-    return RetinaFaceDetector(name, path)
+    found = RetinaFaceDetector(name, path)
+    return AnyWayUp(found, found, sure=UPRIGHT)
 
 
 @lru_cache(maxsize=2)
 def _hog(small: bool) -> FaceDetector:
-    return DlibDetector() if small else DlibDetector(listed_side=0)
-
-
-@lru_cache(maxsize=1)
-def _hog_once() -> FaceDetector:
-    return DlibDetector(levels=1, listed_side=0)
+    return AnyWayUp(DlibDetector(listed_side=LISTED_SIDE if small else 0), DlibDetector(levels=1, listed_side=0))
 
 
 @lru_cache(maxsize=1)
 def _cnn() -> FaceDetector:
-    return DlibCnnDetector()
+    return AnyWayUp(DlibCnnDetector(), DlibCnnDetector(TURNED_CNN_SIDE))
 
 
-@lru_cache(maxsize=1)
-def _cnn_small() -> FaceDetector:
-    return DlibCnnDetector(TURNED_CNN_SIDE)
+def _surest(faces: tuple[Face, ...]) -> float:
+    return max(face.score for face in faces)
 
 
-def _first(searches: Iterable[tuple[Face, ...]]) -> tuple[Face, ...]:
-    """Give the first answer that is not empty."""
-    return next((faces for faces in searches if faces), ())
-
-
-def _surest(way: tuple[int, tuple[Face, ...]]) -> float:
-    return max(face.score for face in way[1])
+def _is_level(face: Face) -> bool:
+    """Whether the line through the eyes is nearer to level than to upright, the left eye at the left."""
+    across = face.eyes[1] - face.eyes[0]
+    return bool(across[0] > abs(across[1]))
 
 
 def _turned_back(face: Face, turns: int, size: tuple[int, int]) -> Face:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import EngineError
 from engine.faces.geometry import Points
@@ -108,18 +109,22 @@ def distinct(faces: Iterable[Face]) -> tuple[Face, ...]:
     Args:
         faces: of one detector, since scores of two cannot be compared.
     """
+    ranked = sorted(faces, key=lambda face: -face.score)
+    boxes = np.array([face.box for face in ranked], np.float64).reshape(-1, 4)
     kept: list[Face] = []
-    for face in sorted(faces, key=lambda face: -face.score):
-        if all(_covered(face, other) <= SAME_FACE for other in kept):
+    left = np.ones(len(ranked), bool)
+    for n, face in enumerate(ranked):
+        if left[n]:
             kept.append(face)
+            left &= _covered(boxes, boxes[n]) <= SAME_FACE
     return tuple(sorted(kept, key=lambda face: -face.eye_distance))
 
 
-def _covered(a: Face, b: Face) -> float:
-    """Give the share of the smaller box that lies in the other."""
-    shared = np.minimum(a.box[2:], b.box[2:]) - np.maximum(a.box[:2], b.box[:2])
-    areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (a.box, b.box)]
-    return float(np.prod(np.maximum(shared, 0.0)) / max(min(areas), 1e-9))
+def _covered(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give, for each of some boxes, the share of it or of `box`, whichever is smaller, that lies in the other."""
+    shared = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
+    areas = np.minimum(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), np.prod(box[2:] - box[:2]))
+    return np.prod(np.maximum(shared, 0.0), axis=1) / np.maximum(areas, 1e-9)
 
 
 @lru_cache(maxsize=1)

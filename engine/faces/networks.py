@@ -23,6 +23,10 @@ MOBILE = "detection_mobilenet0.25_Final.pth"
 PARSENET = "parsing_parsenet.pth"
 ARCFACE = "recognition_arcface_ir_se50.pth"
 
+INSTALL = 'pip install --no-deps "facexlib>=0.3,<0.4"'
+"""Without what it asks for: its opencv-python would replace the headless one, and does not load where there is no
+libGL; and nothing that is used here needs its numba, filterpy and matplotlib."""
+
 _MODULES = {
     RESNET50: "detection/retinaface_net.py",
     MOBILE: "detection/retinaface_net.py",
@@ -105,4 +109,4 @@ def _module(name: str) -> Any:
                 module = module_from_spec(spec)
                 spec.loader.exec_module(module)
                 return module
-    raise FaceModelsMissing(f"facexlib's {name} is not installed. Run: pip install -r requirements.txt")
+    raise FaceModelsMissing(f"facexlib, whose {name} is needed, is not installed. Run: {INSTALL}")
