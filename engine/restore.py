@@ -102,11 +102,12 @@ def clean_face(prior: Prior, face: Pixels) -> Pixels:
     return images.from_tensor(cleaned.float().clamp(-1, 1))
 
 
-def clean_photo(prior: Prior, pixels: Pixels, *, sides: int = 2) -> Pixels:
+def clean_photo(prior: Prior, pixels: Pixels, *, sides: int = 1) -> Pixels:
     """Give a whole photo cleaned by stage 1, small, so that a face can be found in it.
 
-    The photo is brought to a few crops' sides and cleaned tile by tile: the cleaner knows faces that fill most of a
-    crop, so those that take up half the photo come out best.
+    The photo is brought to one side of a crop, or a few, and cleaned tile by tile. The cleaner knows faces that fill
+    most of a crop, and so small a picture hides most of the damage: of 14 people's photos damaged beyond the method's
+    ranges dlib's HOG detector found 6 faces as they were, 12 with `sides` 1 and 8 with 2.
 
     Args:
         prior: whose cleaner it is.

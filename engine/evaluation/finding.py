@@ -92,7 +92,7 @@ def run(
         found elsewhere, for each photo), `seconds` (mean for each photo).
 
     Raises:
-        NothingToFind: no photo, or none with a face found before it is damaged.
+        FolderUnreadable, NoPhotosFound, NothingToFind: as `gathered`.
         Cancelled: from the report.
     """
     searches = _searches(weights, clean)
@@ -130,18 +130,20 @@ def gathered(folder: Path, count: int, weights: Path | None = None) -> list[Samp
     """Give photos with a face, `count` of each person, evenly over the names of the files.
 
     Raises:
-        NothingToFind: there is none.
+        FolderUnreadable, NoPhotosFound: the folder cannot be listed or has no photo.
+        NothingToFind: no photo shows a face.
     """
-    homes = sorted(place for place in folder.iterdir() if place.is_dir()) if folder.is_dir() else []
     search = detector("auto", weights, small=False)
+    homes: dict[str, list[Path]] = {}
+    for photo in images.list_photos(folder):
+        homes.setdefault(photo.relative_to(folder).parts[0] if photo.parent != folder else "", []).append(photo)
     samples: list[Sample] = []
-    for home in homes or [folder]:
-        photos = images.list_photos(home)
+    for photos in homes.values():
         for n in sorted(set(np.linspace(0, len(photos) - 1, min(count, len(photos))).round().astype(int).tolist())):
             pixels = images.read_photo(photos[n]).pixels
             faces = search.find(pixels)
             if faces:
-                samples.append(Sample(f"{home.name}/{photos[n].name}", pixels, faces[0]))
+                samples.append(Sample(photos[n].relative_to(folder).as_posix(), pixels, faces[0]))
     if not samples:
         raise NothingToFind(f"No face is found in {folder}. Name a folder of photos, or of a folder for each person.")
     return samples
