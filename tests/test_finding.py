@@ -11,7 +11,6 @@ from engine import degrade
 from engine.evaluation import finding
 from engine.faces import (
     DETECTORS,
-    Chain,
     DlibCnnDetector,
     DlibDetector,
     Face,
@@ -37,12 +36,12 @@ def face(photo) -> Face:
     return detector("dlib").find(photo)[0]
 
 
-@pytest.fixture(scope="module")
-def blurred(photo, face) -> Pixels:
-    """Damaged so heavily that HOG finds nothing in it."""
-    damage = degrade.Damage(14, 14, 0, 14, 30, 30)
-    side = face.eye_distance * finding.CROP_OVER_EYES
-    return degrade.apply(photo, damage, np.random.default_rng(0), face_size=side)
+def harmed(path, damage) -> tuple[Pixels, Face]:
+    """A photo damaged in units of its face's crop, and its face before that."""
+    pixels = read_photo(path).pixels
+    truth = detector("dlib", small=False).find(pixels)[0]
+    side = truth.eye_distance * finding.CROP_OVER_EYES
+    return degrade.apply(pixels, damage, np.random.default_rng(0), face_size=side), truth
 
 
 def away(found: Face, truth: Face) -> float:
@@ -116,20 +115,21 @@ def test_of_boxes_that_cover_each_other_the_surest_stays():
 # Damaged
 
 
-def test_the_network_finds_what_gradients_do_not(blurred, face):
-    assert DlibDetector(listed_side=0).find(blurred) == ()
+def test_the_network_finds_what_gradients_do_not(sample_faces):
+    blurred, truth = harmed(sample_faces[1], degrade.Damage(18, 18, 0, 18, 45, 20))
+    assert detector("dlib").find(blurred) == ()
     found = detector("auto").find(blurred)[0]
     assert found.detector == "dlib CNN"
-    assert away(found, face) < 0.25
+    assert away(found, truth) < 0.2
 
 
-def test_a_face_that_only_the_cleaned_picture_shows_is_given_in_the_photos_pixels(blurred, face):
+def test_a_face_that_only_the_cleaned_picture_shows_is_given_in_the_photos_pixels(sample_faces):
+    noisy, truth = harmed(sample_faces[3], degrade.Damage(12, 12, 0, 6, 60, 30))
     prior = load.load(device="cpu")
-    hog = DlibDetector(listed_side=0)
-    found = Chain((hog,), lambda pixels: clean_photo(prior, pixels)).find(blurred)
+    found = detector("dlib", clean=lambda pixels: clean_photo(prior, pixels)).find(noisy)
+    assert detector("dlib").find(noisy) == ()
     assert found[0].detector == "dlib HOG, cleaned"
-    assert away(found[0], face) < 0.25
-    assert Chain((hog,)).find(blurred) == ()
+    assert away(found[0], truth) < 0.2
 
 
 def test_cleaning_is_not_done_where_a_face_is_found(photo):
