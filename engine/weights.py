@@ -1,10 +1,13 @@
 """Weight files on disk: what must be there, whether it is whole, and reading it.
 
-Only safetensors are read. A file is checked against the SHA-256 that its manifest states before a network sees it.
+The project's own files are safetensors, checked against the SHA-256 that their manifest states before a network sees
+them. Files that others publish as torch's pickles are read without running what may be in them.
 """
 
 from __future__ import annotations
 
+import pickle
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +17,7 @@ from engine.workspace import sha256_file, write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
 
 PART_BYTES = 15_000_000
 """Largest weights file that the project ships."""
@@ -66,6 +70,58 @@ def read(folder: Path, file: WeightFile) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     return load_file(verify(folder, file))
+
+
+def read_published(path: Path) -> dict[str, Tensor]:
+    """Read a `.pth` file of tensors, as authors of networks publish them, onto the CPU; no code in it is run.
+
+    Names lose the `module.` that training on several cards puts before them.
+
+    Raises:
+        WeightsMissing: not there.
+        WeightsDamaged: torch cannot read it, or it holds something other than tensors by name.
+    """
+    import torch
+
+    if not path.is_file():
+        raise WeightsMissing(f"{path} is missing. Put the file of that name there, or choose a model that is there.")
+    try:
+        value: object = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:
+        raise WeightsDamaged(_not_weights(path)) from error
+    except (pickle.UnpicklingError, struct.error, OverflowError, MemoryError, AssertionError) as error:
+        raise WeightsDamaged(_not_weights(path)) from error
+    if not isinstance(value, dict):
+        raise WeightsDamaged(_not_weights(path))
+    named = {str(name).removeprefix("module."): tensor for name, tensor in value.items()}
+    if not named or not all(isinstance(tensor, torch.Tensor) for tensor in named.values()):
+        raise WeightsDamaged(_not_weights(path))
+    return named
+
+
+def fill(network: Module, path: Path) -> None:
+    """Fill a network with a published file, strictly: each of its tensors, and no others.
+
+    Raises:
+        WeightsMissing, WeightsDamaged: as `read_published`, or the file is one of another network.
+    """
+    tensors, wanted = read_published(path), network.state_dict()
+    wrong = sorted(name for name in {*tensors, *wanted} if _shape(tensors, name) != _shape(wanted, name))
+    if wrong:
+        raise WeightsDamaged(
+            f"{path} is not the file of this network: {len(wrong)} of its tensors differ, {wrong[0]} is "
+            f"{_shape(tensors, wrong[0]) or 'missing'} and should be {_shape(wanted, wrong[0]) or 'absent'}. "
+            "Get the file again."
+        )
+    network.load_state_dict(tensors)
+
+
+def _shape(tensors: dict[str, Tensor], name: str) -> str | None:
+    return str(tuple(tensors[name].shape)) if name in tensors else None
+
+
+def _not_weights(path: Path) -> str:
+    return f"{path} is damaged or holds no weights. Get the file again, or take it out of the folder."
 
 
 def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> WeightFile:

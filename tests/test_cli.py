@@ -165,7 +165,21 @@ def ann(folder: Path, sample_faces: list[Path]) -> Path:
 def test_help_lists_every_command(folder: Path) -> None:
     made = likeness("--help", cwd=folder)
     assert made.code == 0
-    for name in ("people", "tune", "restore", "restorers", "demo", "edit", "evaluate", "pretrain", "bench", "doctor"):
+    for name in (
+        "people",
+        "tune",
+        "restore",
+        "restorers",
+        "demo",
+        "edit",
+        "evaluate",
+        "evaluate-galleries",
+        "card",
+        "pretrain",
+        "bench",
+        "bench-faces",
+        "doctor",
+    ):
         assert f"\n  {name} " in made.out
 
 

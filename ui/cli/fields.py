@@ -174,6 +174,16 @@ FIELDS: dict[str, dict[str, str]] = {
         "rows[].limit": "at most this is wanted, null for no limit",
         "rows[].reached": "whether the value is within the limit, null for no limit",
     },
+    "bench-faces": {
+        "machine": "cpu, cores, memory_gib, system, python, likeness, torch, load (minute before)",
+        "rows[].detector": "what searched",
+        "rows[].damage": "none, light, method or hard",
+        "rows[].photos": "how many photos",
+        "rows[].found": "share of their faces found, 0 to 1",
+        "rows[].wrong": "faces found elsewhere, for each photo",
+        "rows[].seconds": "mean for each photo",
+        "markdown": "the shares as a table",
+    },
     "doctor": {
         "ok": "whether nothing is broken",
         "facts[].group": "versions, device, weights, faces, pictures or data folder",

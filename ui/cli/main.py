@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from engine import __version__
-from ui.cli import card, doctor, evaluate, people, pretrain, restore
+from ui.cli import card, doctor, evaluate, finding, people, pretrain, restore
 from ui.cli.call import DeviceOption, Given, JsonOption, QuietOption, WorkspaceOption, ending
 
 PORT = 7860
@@ -63,6 +63,7 @@ doctor.add_to(app)
 card.add_to(app)
 evaluate.add_to(app)
 pretrain.add_to(app)
+finding.add_to(app)
 
 
 def main() -> None:
