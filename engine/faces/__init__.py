@@ -5,7 +5,7 @@ Knows pixels and points. Does not know people, restorers or diffusion. Nothing h
 
 from __future__ import annotations
 
-from engine.faces.crop import TEMPLATES, FaceCrop, cut, paste, template
+from engine.faces.crop import TEMPLATES, FaceCrop, cut, template
 from engine.faces.detect import (
     DlibDetector,
     Face,
@@ -17,6 +17,7 @@ from engine.faces.detect import (
 )
 from engine.faces.identity import RECOGNISER, SAME_PERSON, Embedding, distance, embed
 from engine.faces.mask import head_mask
+from engine.faces.place import Patch, blend, keep_detail, paste, place
 from engine.faces.quality import LOOK_SIZE, FaceQuality, Look, alike, look, measure, quality_from_json
 
 __all__ = [
@@ -32,17 +33,21 @@ __all__ = [
     "FaceModelsMissing",
     "FaceQuality",
     "Look",
+    "Patch",
     "UnknownDetector",
     "alike",
+    "blend",
     "cut",
     "detector",
     "distance",
     "embed",
     "face_from_json",
     "head_mask",
+    "keep_detail",
     "look",
     "measure",
     "paste",
+    "place",
     "quality_from_json",
     "template",
 ]
