@@ -6,6 +6,7 @@ Knows pixels and points. Does not know people, restorers or diffusion. Nothing h
 from __future__ import annotations
 
 from engine.faces.crop import TEMPLATES, FaceCrop, cut, template
+from engine.faces.damage import OUTSIDE_NOTE, SeenDamage, detail_share, estimate_damage
 from engine.faces.detect import (
     DlibDetector,
     Face,
@@ -15,16 +16,21 @@ from engine.faces.detect import (
     detector,
     face_from_json,
 )
+from engine.faces.enlarging import SCALES, BadScale, choose_scale, enlarged_crop, enlarged_photo
 from engine.faces.identity import RECOGNISER, SAME_PERSON, Embedding, distance, embed
 from engine.faces.mask import head_mask
 from engine.faces.place import Patch, blend, keep_detail, paste, place
 from engine.faces.quality import LOOK_SIZE, FaceQuality, Look, alike, look, measure, quality_from_json
+from engine.faces.tone import Tone, apply_tone, photo_tone
 
 __all__ = [
     "LOOK_SIZE",
+    "OUTSIDE_NOTE",
     "RECOGNISER",
     "SAME_PERSON",
+    "SCALES",
     "TEMPLATES",
+    "BadScale",
     "DlibDetector",
     "Embedding",
     "Face",
@@ -34,19 +40,28 @@ __all__ = [
     "FaceQuality",
     "Look",
     "Patch",
+    "SeenDamage",
+    "Tone",
     "UnknownDetector",
     "alike",
+    "apply_tone",
     "blend",
+    "choose_scale",
     "cut",
+    "detail_share",
     "detector",
     "distance",
     "embed",
+    "enlarged_crop",
+    "enlarged_photo",
+    "estimate_damage",
     "face_from_json",
     "head_mask",
     "keep_detail",
     "look",
     "measure",
     "paste",
+    "photo_tone",
     "place",
     "quality_from_json",
     "template",
