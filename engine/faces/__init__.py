@@ -17,10 +17,14 @@ from engine.faces.detect import (
     face_from_json,
 )
 from engine.faces.enlarging import SCALES, BadScale, choose_scale, enlarged_crop, enlarged_photo
+from engine.faces.fit import Fitting, fit
+from engine.faces.grain import Grain, add_grain, match_sharpness, measure_blur, measure_grain, round_blur
 from engine.faces.identity import RECOGNISER, SAME_PERSON, Embedding, distance, embed
 from engine.faces.mask import head_mask
 from engine.faces.place import Patch, blend, keep_detail, paste, place
 from engine.faces.quality import LOOK_SIZE, FaceQuality, Look, alike, look, measure, quality_from_json
+from engine.faces.softness import Softness, softer_than_input, with_detail
+from engine.faces.source import IdentitySource, identity_source
 from engine.faces.tone import Tone, apply_tone, photo_tone
 
 __all__ = [
@@ -38,11 +42,16 @@ __all__ = [
     "FaceDetector",
     "FaceModelsMissing",
     "FaceQuality",
+    "Fitting",
+    "Grain",
+    "IdentitySource",
     "Look",
     "Patch",
     "SeenDamage",
+    "Softness",
     "Tone",
     "UnknownDetector",
+    "add_grain",
     "alike",
     "apply_tone",
     "blend",
@@ -56,13 +65,21 @@ __all__ = [
     "enlarged_photo",
     "estimate_damage",
     "face_from_json",
+    "fit",
     "head_mask",
+    "identity_source",
     "keep_detail",
     "look",
+    "match_sharpness",
     "measure",
+    "measure_blur",
+    "measure_grain",
     "paste",
     "photo_tone",
     "place",
     "quality_from_json",
+    "round_blur",
+    "softer_than_input",
     "template",
+    "with_detail",
 ]

@@ -96,7 +96,7 @@ def keep_detail(pixels: Pixels, crop: FaceCrop, patch: Patch, share: float = 1.0
     if share == 0:
         return patch
     high = pixels[patch.place] - place(pixels, crop, crop.pixels).pixels
-    kept = high * _worth(high, patch.mask) * np.float32(share)
+    kept = high * detail_worth(high, patch.mask) * np.float32(share)
     return replace(patch, pixels=np.asarray(np.clip(patch.pixels + kept, 0.0, 1.0), np.float32))
 
 
@@ -112,6 +112,18 @@ def high_noise(high: Pixels, mask: Mask) -> float:
     if there.sum() < 4:
         return 0.0
     return float(np.sqrt(np.quantile(blocks[there], FLAT_SHARE / 2)))
+
+
+def detail_worth(high: Pixels, mask: Mask) -> Pixels:
+    """Give how much of a high band is detail and no noise, `(h, w, 1)`, 0 to 1; arguments as in `high_noise`."""
+    import cv2
+
+    noise = high_noise(high, mask)
+    if noise <= QUIET:
+        return np.ones((*high.shape[:2], 1), np.float32)
+    strength = np.asarray(cv2.GaussianBlur((high**2).mean(axis=2), (0, 0), BLOCK / 2), np.float32)
+    # Twice the noise's variance: a block's own variance scatters round it, and detail has to stand clear of that.
+    return np.clip(1.0 - 2.0 * noise**2 / np.maximum(strength, 1e-12), 0.0, 1.0).astype(np.float32)[..., None]
 
 
 def blend(pixels: Pixels, patches: Sequence[Patch]) -> tuple[Pixels, Mask]:
@@ -173,18 +185,6 @@ def _nearness(crop: FaceCrop, corner: tuple[int, int], size: tuple[int, int]) ->
     across = (a * columns[None, :] + b * rows[:, None] + c - middle) / half
     down = (d * columns[None, :] + e * rows[:, None] + f - middle) / half
     return np.hypot(across, down).astype(np.float32)
-
-
-def _worth(high: Pixels, mask: Mask) -> Pixels:
-    """Give how much of a high band is detail and no noise, `(h, w, 1)`, 0 to 1."""
-    import cv2
-
-    noise = high_noise(high, mask)
-    if noise <= QUIET:
-        return np.ones((*high.shape[:2], 1), np.float32)
-    strength = np.asarray(cv2.GaussianBlur((high**2).mean(axis=2), (0, 0), BLOCK / 2), np.float32)
-    # Twice the noise's variance: a block's own variance scatters round it, and detail has to stand clear of that.
-    return np.clip(1.0 - 2.0 * noise**2 / np.maximum(strength, 1e-12), 0.0, 1.0).astype(np.float32)[..., None]
 
 
 def _block_means(plane: Mask) -> Mask:
