@@ -80,7 +80,7 @@ def softer_than_input(before: Pixels, after: Pixels, mask: Mask) -> Softness:
 
 
 def with_detail(before: Pixels, after: Pixels, mask: Mask, share: float = 1.0) -> Pixels:
-    """Give a result the photo's own fine detail back, where that is detail and no noise.
+    """Give a result the photo's own fine detail back, where it lost that and where that is detail and no noise.
 
     Args:
         before: the photo, `(H, W, 3)`, 0 to 1; not changed.
@@ -95,10 +95,18 @@ def with_detail(before: Pixels, after: Pixels, mask: Mask, share: float = 1.0) -
         raise ValueError(f"pictures and mask must fit, got {before.shape}, {after.shape} and {mask.shape}")
     if not 0 <= share <= 1:
         raise ValueError(f"share must be 0 to 1, got {share}")
-    high = before - _smooth(before)
-    missing = high - (after - _smooth(after))
-    worth = detail_worth(high, mask) * mask[..., None] * np.float32(share)
+    high, new_high = before - _smooth(before), after - _smooth(after)
+    missing = high - new_high
+    worth = detail_worth(high, mask) * _lost(high, new_high) * mask[..., None] * np.float32(share)
     return np.asarray(np.clip(np.where(worth > 0, after + missing * worth, after), 0.0, 1.0), np.float32)
+
+
+def _lost(high: Pixels, new_high: Pixels) -> Pixels:
+    """Give where detail was lost, `(H, W, 1)`: 0 where the result has as much power, 1 where it has at most half."""
+    import cv2
+
+    old, new = (np.asarray(cv2.blur((band**2).mean(axis=2), (9, 9)), np.float32) for band in (high, new_high))
+    return np.clip(2.0 - 2.0 * new / np.maximum(old, 1e-9), 0.0, 1.0).astype(np.float32)[..., None]
 
 
 def _smooth(pixels: Any) -> Pixels:
