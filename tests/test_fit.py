@@ -142,6 +142,23 @@ def test_kept_detail_is_the_photos_and_the_rest_the_restored(photo, face):
     assert finest[0] == pytest.approx(own, rel=0.15)
 
 
+def test_a_scratch_that_was_taken_away_does_not_come_back_with_the_detail(photo, face):
+    seen, there = seen_at(photo, face, 0.5)
+    crop = cut(seen, there, SIZE)
+    scratched = seen.copy()
+    middle = np.rint(there.nose).astype(int)
+    cv2.line(scratched, (middle[0] - 80, middle[1] - 150), (middle[0] + 40, middle[1] + 60), (1.0, 1.0, 1.0), 3)
+    scratch = np.abs(scratched - seen).max(axis=2) > 0.2
+    bad = cut(scratched, there, SIZE)
+    patch = keep_detail(scratched, bad, place(scratched, bad, crop.pixels))
+    blended, _ = blend(scratched, [patch])
+    assert np.abs(blended - seen)[scratch].mean() < 0.15 * np.abs(scratched - seen)[scratch].mean()
+    soft, _ = paste(scratched, bad, cv2.GaussianBlur(crop.pixels, (0, 0), 1.0))
+    whole = (cv2.GaussianBlur(np.ones(seen.shape[:2], np.float32), (0, 0), 1.0)).astype(np.float32)
+    put_right = with_detail(scratched, soft, whole)
+    assert np.abs(put_right - seen)[scratch].mean() < 0.5 * np.abs(scratched - seen)[scratch].mean()
+
+
 def test_noise_does_not_come_back_with_the_detail(photo, face):
     seen, there = seen_at(photo, face, 0.35)
     clean = cut(seen, there, SIZE)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from engine.faces.crop import FaceCrop
-from engine.faces.geometry import Matrix, inverse, moved, region, square, warp
+from engine.faces.geometry import Matrix, inverse, moved, region, scale_of, square, warp
 from engine.faces.mask import head_mask
 from engine.images import Mask, Pixels
 
@@ -23,6 +24,13 @@ FLAT_SHARE = 0.25
 hold little above a crop's resolution."""
 BLOCK = 8
 """Side in px of those blocks."""
+FAR = 3.0
+"""Enlargement from which bringing a crop back loses nothing worth a second way."""
+WIDE = 6.0
+"""Standard deviation in px of the crop of the blur that tells a change of light from a change of what is shown."""
+DISAGREEMENT = 25.0 / 255
+"""Difference between the restored face and the photo at which half of the photo's own detail is kept. A scratch taken
+away makes 100 levels and more, a sound face put through the pocket prior some 6."""
 QUIET = 1.0 / 255
 """Noise in the high band up to which a photo counts as clean and its detail is kept whole: half of it is the rounding
 of the file to 256 levels and its compression."""
@@ -80,7 +88,8 @@ def keep_detail(pixels: Pixels, crop: FaceCrop, patch: Patch, share: float = 1.0
     What the crop could not hold is the photo less the crop brought back. That high band is added to the restored face,
     which so becomes the low band. With the crop itself in place of the restored one the photo comes out again. Noise
     must not come back with it: its strength is the spread (by the median) of the high band in the flattest blocks of
-    the face, and where the high band is no stronger than that, it is left out (Wiener's rule, block by block).
+    the face, and where the high band is no stronger than that, it is left out (Wiener's rule, block by block). Nor must
+    scratches: where the restorer drew something else than the photo shows, the photo's detail is of the wrong thing.
 
     Args:
         pixels: the photo that `crop` was cut from, `(H, W, 3)`, 0 to 1; not changed.
@@ -95,8 +104,9 @@ def keep_detail(pixels: Pixels, crop: FaceCrop, patch: Patch, share: float = 1.0
         raise ValueError(f"share must be 0 to 1, got {share}")
     if share == 0:
         return patch
-    high = pixels[patch.place] - place(pixels, crop, crop.pixels).pixels
-    kept = high * detail_worth(high, patch.mask) * np.float32(share)
+    low = place(pixels, crop, crop.pixels).pixels
+    high = pixels[patch.place] - low
+    kept = high * detail_worth(high, patch.mask) * _agreement(patch.pixels - low, crop.scale) * np.float32(share)
     return replace(patch, pixels=np.asarray(np.clip(patch.pixels + kept, 0.0, 1.0), np.float32))
 
 
@@ -187,6 +197,28 @@ def _nearness(crop: FaceCrop, corner: tuple[int, int], size: tuple[int, int]) ->
     return np.hypot(across, down).astype(np.float32)
 
 
+def _agreement(difference: Pixels, scale: float) -> Pixels:
+    """Give how far a restored face shows what its photo shows, `(h, w, 1)`, 0 to 1.
+
+    Light and colour that change over more than some pixels of the crop are no disagreement.
+
+    Args:
+        difference: restored less photo, `(h, w, 3)`.
+        scale: pixels of the crop per pixel of the photo.
+    """
+    import cv2
+
+    height, width = difference.shape[:2]
+    seen: Any = difference
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        seen = cv2.resize(difference, size, interpolation=cv2.INTER_AREA)
+    fine = seen - cv2.GaussianBlur(seen, (0, 0), WIDE)
+    power = cv2.GaussianBlur((fine**2).mean(axis=2), (0, 0), WIDE / 4)
+    agreed = (1 / (1 + power / DISAGREEMENT**2)).astype(np.float32)
+    return np.asarray(cv2.resize(agreed, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)[..., None]
+
+
 def _block_means(plane: Mask) -> Mask:
     """Give the means of blocks of `BLOCK` px; what does not fill a block is left out."""
     height, width = (side // BLOCK for side in plane.shape)
@@ -200,8 +232,11 @@ def _brought_back(restored: Pixels, matrix: Matrix, size: tuple[int, int]) -> Pi
     """Give a crop as seen through `matrix`, sharpened by what the way to the crop and back takes away.
 
     Each resampling dims the finest detail a little. Sending the result round once more shows how much, and adding that
-    (one step of Van Cittert's iteration) halves the loss and more.
+    (one step of Van Cittert's iteration) halves the loss and more. Where the face is much larger than the crop there is
+    next to no loss, and large pictures take long.
     """
     back = warp(restored, matrix, size)
+    if scale_of(matrix) >= FAR:
+        return back
     there = warp(back, inverse(matrix), (restored.shape[1], restored.shape[0]))
     return np.asarray(np.clip(back + (back - warp(there, matrix, size)), 0.0, 1.0), np.float32)
