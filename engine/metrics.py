@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.faces import RECOGNISER
-from engine.images import Mask, Pixels
+from engine.faces import RECOGNISER, SeenDamage
+from engine.images import Mask, Pixels, resize
 
 Plane = NDArray[np.float64]
 
@@ -46,6 +46,9 @@ METRICS = MappingProxyType(
         "ssim": Metric("SSIM", "higher", "", "How alike the structure is to the truth's, at most 1."),
         "gmsd": Metric("GMSD", "lower", "", "How unevenly edges differ from the truth's; 0 is no difference."),
         "sharpness": Metric("Sharpness", "one", "", "Fine detail over the truth's: below 1 softer, above 1 harsher."),
+        "faithful": Metric(
+            "Faithful to the photo", "higher", "dB", "How near the result is to the photo in what the photo can show."
+        ),
         "identity": Metric(
             "Identity", "lower", "", f"Distance to the person's references by {RECOGNISER}; no proof of identity."
         ),
@@ -129,6 +132,26 @@ def sharpness(result: Pixels, truth: Pixels, mask: Mask) -> float:
     if of_truth == 0:
         return 1.0 if of_result == 0 else float("inf")
     return of_result / of_truth
+
+
+def faithful(result: Pixels, given: Pixels, damage: SeenDamage) -> float:
+    """Give how near a restored face is to the damaged one in what that one can show, in dB of a peak of 1.
+
+    Both are brought to the resolution that the damaged face was estimated to have, so what was added above it does not
+    count; then it is `psnr`. Noise and blocks of the photo do count against it: about 25 dB is as near as a very noisy
+    face lets any result come.
+
+    Args:
+        result: the restored crop, `(size, size, 3)`, 0 to 1.
+        given: the crop it was made from.
+        damage: what was seen on `given`.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    _same_shape(result, given)
+    side = max(1, min(round(damage.resolution_px), *given.shape[:2]))
+    return psnr(resize(result, (side, side)), resize(given, (side, side)))
 
 
 def _same_shape(a: Pixels, b: Pixels) -> None:

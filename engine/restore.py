@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from engine import images
 from engine.errors import EngineError
-from engine.prior.settings import Sampling
+from engine.faces import SeenDamage, estimate_damage
+from engine.prior.settings import Sampling, check
 from engine.progress import Tick, silent
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.float32]
 
 COLOUR_FIXES = ("wavelet", "adain", "none")
+
+START_LEVELS = ((0.0, 0.0), (0.1, 0.1), (0.4, 0.2), (1.0, 0.3))
+"""Severity of the damage and the start level it asks for, straight lines between. Measured with the pocket prior on
+three sample faces: a sound face loses by every start (36.2 dB at 0.05, 33.4 at 0.3); on the worst damage 0.3 costs 0.6
+dB against 0.05 and draws a quarter more fine detail, no farther from the person; beyond 0.3 hardly anything changes."""
+WHOLE_FROM = 0.1
+"""Severity from which "auto" takes the restored face whole; below, as much less of it as there is less to restore."""
 
 
 class BadSetting(EngineError):
@@ -46,18 +54,41 @@ class Restored:
 
     pixels: Pixels
     cleaned: Pixels
-    """What stage 1 made of it, before the prior."""
+    """What stage 1 made of it, before the prior; the face itself where it was left alone."""
+    start: float = 0.0
+    """The start level that was used; 0 where the face was left alone."""
+    share: float = 1.0
+    """How much of the restored face was taken, the rest being the face as it was; below 1 only when "auto" saw next to
+    nothing to restore."""
+
+
+def start_level(damage: SeenDamage) -> float:
+    """Give the start level that a damage asks for, 0 (leave the face alone) to 1; see `START_LEVELS`."""
+    severities, levels = zip(*START_LEVELS, strict=True)
+    return round(float(np.interp(damage.severity, severities, levels)), 3)
+
+
+def restored_share(damage: SeenDamage) -> float:
+    """Give how much of the restored face "auto" takes, 0 to 1; see `WHOLE_FROM`."""
+    return float(np.clip(damage.severity / WHOLE_FROM, 0.0, 1.0))
 
 
 def restore_face(
-    prior: Prior, face: Pixels, settings: Settings | None = None, *, seed: int = 0, tick: Tick = silent
+    prior: Prior,
+    face: Pixels,
+    settings: Settings | None = None,
+    *,
+    damage: SeenDamage | None = None,
+    seed: int = 0,
+    tick: Tick = silent,
 ) -> Restored:
     """Restore one aligned face.
 
     Args:
         prior: shared or personalized; not changed.
         face: `(prior.size, prior.size, 3)`, 0 to 1, FFHQ alignment.
-        settings: see there.
+        settings: see there. A start level of 0 leaves the face alone; None lets the damage decide.
+        damage: what was seen of the face's damage; estimated from the face when not given and needed.
         seed: of the noise; the same seed gives the same picture.
         tick: called after each sampling step.
 
@@ -78,6 +109,11 @@ def restore_face(
     if settings.colour_fix not in COLOUR_FIXES:
         raise BadSetting(f"colour_fix must be one of {', '.join(COLOUR_FIXES)}, got {settings.colour_fix!r}.")
     prior.text.check(settings.prompt)
+    settings, share = _decided(settings, face, damage)
+    check(settings.sampling)
+    if settings.sampling.start == 0 or share == 0:
+        tick(settings.sampling.steps, settings.sampling.steps)
+        return Restored(face.copy(), face.copy(), 0.0, 0.0)
     with torch.inference_mode(), autocast(prior.device):
         damaged = images.to_tensor(face).to(prior.device, prior.dtype)
         cleaned = prior.cleaner(damaged).float().clamp(-1, 1).to(damaged)
@@ -88,7 +124,16 @@ def restore_face(
         decoded = images.from_tensor(prior.autoencoder.decode(sampled))
         plain = images.from_tensor(cleaned)
     fixed = fix_colour(decoded, plain, settings.colour_fix)
-    return Restored(np.clip(fixed, 0, 1).astype(np.float32), plain)
+    taken = fixed if share == 1 else face + (fixed - face) * np.float32(share)
+    return Restored(np.clip(taken, 0, 1).astype(np.float32), plain, settings.sampling.start or 0.0, share)
+
+
+def _decided(settings: Settings, face: Pixels, damage: SeenDamage | None) -> tuple[Settings, float]:
+    """Give settings whose start level is a number, and how much of the restored face to take."""
+    if settings.sampling.start is not None:
+        return settings, 1.0
+    seen = damage or estimate_damage(face)
+    return replace(settings, sampling=replace(settings.sampling, start=start_level(seen))), restored_share(seen)
 
 
 def clean_face(prior: Prior, face: Pixels) -> Pixels:

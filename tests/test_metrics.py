@@ -102,6 +102,7 @@ def test_the_table_states_a_direction_for_each_and_the_recogniser():
         "psnr": "higher",
         "ssim": "higher",
         "gmsd": "lower",
+        "faithful": "higher",
         "sharpness": "one",
         "identity": "lower",
     }

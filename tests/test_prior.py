@@ -182,13 +182,32 @@ def test_a_seed_means_one_picture_whatever_it_is_sampled_beside():
     [
         (Sampling(sampler="euler"), "There is no sampler 'euler'. Choose one of: ddim, dpmpp-2m, unipc, ddpm"),
         (Sampling(steps=0), "steps must be 1 to 100, got 0"),
-        (Sampling(start=0), "start must be above 0 and at most 1, got 0"),
+        (Sampling(start=1.1), "start must be 0 to 1, or none to follow the damage, got 1.1"),
+        (Sampling(start=-0.1), "start must be 0 to 1, or none to follow the damage, got -0.1"),
     ],
 )
 def test_settings_that_do_not_exist_are_refused_in_words(wrong, words_):
     with pytest.raises(BadSampling) as error:
         restore_face(shared_toy_prior(), drawn_face(), Settings(sampling=wrong))
     assert words_ in str(error.value)
+
+
+def test_a_start_of_nothing_gives_the_clean_start_and_an_undecided_one_is_refused():
+    prior, clean, ticks = shared_toy_prior(), torch.randn(1, 48, 8, 8), []
+
+    def start_at(level):
+        return sample(
+            prior,
+            condition_for(prior, clean),
+            Sampling(steps=3, start=level),
+            seed=1,
+            start_from=clean,
+            tick=lambda done, total: ticks.append((done, total)),
+        )
+
+    assert torch.equal(start_at(0.0), clean) and ticks == [(3, 3)]
+    with pytest.raises(BadSampling, match="The start level is left to the damage of a face, and here is none"):
+        start_at(None)
 
 
 def test_restoring_gives_the_same_picture_for_the_same_seed_and_leaves_its_input_alone(tmp_path):

@@ -11,9 +11,8 @@ from types import MappingProxyType
 import numpy as np
 
 from engine.faces.detect import Face
-from engine.faces.geometry import Matrix, Points, inverse, moved, region, scale_of, similarity, square, warp
-from engine.faces.mask import head_mask
-from engine.images import Mask, Pixels
+from engine.faces.geometry import Matrix, Points, inverse, moved, scale_of, similarity, warp
+from engine.images import Pixels
 
 TEMPLATE_SIZE = 512
 """Side in px of the crop that the templates below belong to."""
@@ -90,52 +89,6 @@ def cut(pixels: Pixels, face: Face, size: int) -> FaceCrop:
     from_photo = similarity(face.points, template(face.scheme, size))
     seen = warp(pixels, from_photo, (size, size))
     return FaceCrop(_blurred_outside(seen, pixels.shape[1], pixels.shape[0], from_photo), from_photo, size, face)
-
-
-def paste(pixels: Pixels, crop: FaceCrop, restored: Pixels, mask: Mask | None = None) -> tuple[Pixels, Mask]:
-    """Put a restored crop back into its photo.
-
-    Args:
-        pixels: the photo, `(H, W, 3)`, 0 to 1; not changed.
-        crop: what was cut from it.
-        restored: like `crop.pixels`.
-        mask: `(size, size)`, 0 to 1, how much of the restored crop to take; `head_mask(crop)` when not given.
-
-    Returns:
-        The photo with the face blended in, and how much of each of its pixels was replaced, `(H, W)`, 0 to 1. Pixels
-        where that is 0 are bit for bit those of the photo.
-
-    Raises:
-        ValueError: a shape does not fit the crop.
-    """
-    if restored.shape != crop.pixels.shape:
-        raise ValueError(f"restored must be {crop.pixels.shape}, got {restored.shape}")
-    inside = head_mask(crop) if mask is None else mask
-    if inside.shape != (crop.size, crop.size):
-        raise ValueError(f"mask must be {(crop.size, crop.size)}, got {inside.shape}")
-    height, width = pixels.shape[:2]
-    to_photo = inverse(crop.from_photo)
-    x0, y0, x1, y1 = region(moved(square(crop.size), to_photo), width, height)
-    to_region = to_photo.copy()
-    to_region[:, 2] -= (x0, y0)
-    back = _brought_back(restored, to_region, (x1 - x0, y1 - y0))
-    share = warp(inside, to_region, (x1 - x0, y1 - y0), outside="zero")[..., None]
-    result, replaced = pixels.copy(), np.zeros((height, width), np.float32)
-    here = pixels[y0:y1, x0:x1]
-    result[y0:y1, x0:x1] = np.where(share > 0, here + (back - here) * share, here)
-    replaced[y0:y1, x0:x1] = share[..., 0]
-    return result, replaced
-
-
-def _brought_back(restored: Pixels, matrix: Matrix, size: tuple[int, int]) -> Pixels:
-    """Give a crop as seen through `matrix`, sharpened by what the way to the crop and back takes away.
-
-    Each resampling dims the finest detail a little. Sending the result round once more shows how much, and adding that
-    (one step of Van Cittert's iteration) halves the loss and more.
-    """
-    back = warp(restored, matrix, size)
-    there = warp(back, inverse(matrix), (restored.shape[1], restored.shape[0]))
-    return np.asarray(np.clip(back + (back - warp(there, matrix, size)), 0.0, 1.0), np.float32)
 
 
 def _blurred_outside(seen: Pixels, width: int, height: int, from_photo: Matrix) -> Pixels:

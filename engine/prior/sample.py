@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from engine.prior.bundle import Condition, Prior, predict
-from engine.prior.settings import Sampling, check
+from engine.prior.settings import BadSampling, Sampling, check
 from engine.progress import Tick, silent
 
 
@@ -67,13 +67,18 @@ def sample(
         tick: called after each step with steps done and all steps.
 
     Returns:
-        Latents like `start_from`.
+        Latents like `start_from`; the very same for a start of 0.
 
     Raises:
-        BadSampling: a setting outside its range.
+        BadSampling: a setting outside its range, or a start that nobody has decided.
         Cancelled: from the tick.
     """
     check(sampling)
+    if sampling.start is None:
+        raise BadSampling("The start level is left to the damage of a face, and here is none. Choose 0 to 1.")
+    if sampling.start == 0:
+        tick(sampling.steps, sampling.steps)
+        return start_from
     steps = scheduler(prior, sampling.sampler)
     whole = max(sampling.steps, round(sampling.steps / sampling.start))
     steps.set_timesteps(whole)

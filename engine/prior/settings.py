@@ -18,9 +18,11 @@ class Sampling:
     """One of `SAMPLERS`."""
     steps: int = 10
     """Times that guide and denoiser run, 1 to 100."""
-    start: float = 0.3
-    """Share of the noise schedule at which sampling starts, above 0 to 1: 1 starts from noise alone, 0.5 from the clean
-    start noised half-way along the schedule. Source: CCDF, arXiv 2112.05146; DiffBIR's `start_point_type cond`."""
+    start: float | None = 0.3
+    """Share of the noise schedule at which sampling starts, 0 to 1: 1 starts from noise alone, 0.5 from the clean start
+    noised half-way along the schedule, 0 leaves the clean start as it is. None lets the damage of the face decide,
+    which whoever knows the face does before sampling. Source: CCDF, arXiv 2112.05146; DiffBIR's `start_point_type
+    cond`."""
 
 
 class BadSampling(EngineError):
@@ -33,5 +35,5 @@ def check(sampling: Sampling) -> None:
         raise BadSampling(f"There is no sampler {sampling.sampler!r}. Choose one of: {', '.join(SAMPLERS)}.")
     if not 1 <= sampling.steps <= 100:
         raise BadSampling(f"steps must be 1 to 100, got {sampling.steps}.")
-    if not 0 < sampling.start <= 1:
-        raise BadSampling(f"start must be above 0 and at most 1, got {sampling.start}.")
+    if sampling.start is not None and not 0 <= sampling.start <= 1:
+        raise BadSampling(f"start must be 0 to 1, or none to follow the damage, got {sampling.start}.")
