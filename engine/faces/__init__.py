@@ -17,11 +17,11 @@ from engine.faces.detect import (
     face_from_json,
 )
 from engine.faces.enlarging import SCALES, BadScale, choose_scale, enlarged_crop, enlarged_photo
-from engine.faces.fit import Fitting, fit
+from engine.faces.fitting import Fitting, fit
 from engine.faces.grain import Grain, add_grain, match_sharpness, measure_blur, measure_grain, round_blur
 from engine.faces.identity import RECOGNISER, SAME_PERSON, Embedding, distance, embed
 from engine.faces.mask import head_mask
-from engine.faces.place import Patch, blend, keep_detail, paste, place
+from engine.faces.patch import Patch, blend, keep_detail, paste, place
 from engine.faces.quality import LOOK_SIZE, FaceQuality, Look, alike, look, measure, quality_from_json
 from engine.faces.softness import Softness, softer_than_input, with_detail
 from engine.faces.source import IdentitySource, identity_source
