@@ -11,12 +11,12 @@ from engine.faces.damage import OUTSIDE_NOTE, SeenDamage, detail_share, estimate
 from engine.faces.detect import Face, FaceDetector, FaceModelsMissing, UnknownDetector, face_from_json
 from engine.faces.dlib_search import DlibCnnDetector, DlibDetector
 from engine.faces.enlarging import SCALES, BadScale, choose_scale, enlarged_crop, enlarged_photo
-from engine.faces.fit import Fitting, fit
+from engine.faces.fitting import Fitting, fit
 from engine.faces.grain import Grain, add_grain, match_sharpness, measure_blur, measure_grain, round_blur
 from engine.faces.identity import RECOGNISER, SAME_PERSON, Embedding, distance, embed
 from engine.faces.mask import head_mask
 from engine.faces.parsing import HeadMasker, ParseNetMasker, masker
-from engine.faces.place import Patch, blend, keep_detail, paste, place
+from engine.faces.patch import Patch, blend, keep_detail, paste, place
 from engine.faces.points import BadPoints, face_from_points, marks, moved_points, parse_points
 from engine.faces.quality import LOOK_SIZE, FaceQuality, Look, alike, look, measure, quality_from_json
 from engine.faces.recognise import RECOGNISERS, ArcFaceRecogniser, DlibRecogniser, Recogniser, recogniser

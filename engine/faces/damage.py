@@ -116,7 +116,7 @@ def estimate_damage(crop_pixels: Pixels, native_scale: float = 1.0) -> SeenDamag
 def detail_share(damage: SeenDamage) -> float:
     """Give how much of a photo's own fine detail deserves to be kept: 1 in a clean face, 0 in a damaged one.
 
-    For `place.keep_detail` and `softness.with_detail`, which besides measure the noise in that detail themselves.
+    For `patch.keep_detail` and `softness.with_detail`, which besides measure the noise in that detail themselves.
     """
     noisy = (damage.noise - UNSEEN_NOISE) / 9.0
     blocky = 0.0 if damage.jpeg is None else (UNSEEN_JPEG - damage.jpeg) / 40.0

@@ -1,8 +1,9 @@
 """The weights by which `damage.estimate_damage` reads its features: numbers only.
 
-Made by `python -m engine.evaluation.damage_table FOLDER` from 586 faces of 586 people (official portraits, half of them
-grey, and AI-generated people; eyes 72 px apart and more at 384 px), each damaged five ways. On the quarter of the faces
-held out the rank correlation with what was done is 0.917 for blur, 0.863 for noise and 0.736 for JPEG quality.
+Made by `python -m engine.evaluation.damage_table FOLDER` from 586 faces of 586 people (official portraits and
+AI-generated people, a third of them grey; eyes 72 px apart and more at 384 px), each damaged five ways. On the quarter
+of the faces held out the rank correlation with what was done is 0.917 for blur, 0.863 for noise and 0.736 for JPEG
+quality.
 """
 
 from __future__ import annotations

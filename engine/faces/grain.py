@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.faces.place import Patch
+from engine.faces.patch import Patch
 from engine.images import Mask, Pixels, resize
 
 LUMA = (0.299, 0.587, 0.114)

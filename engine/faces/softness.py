@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.faces.place import detail_worth
+from engine.faces.patch import detail_worth
 from engine.images import Mask, Pixels
 
 LUMA = (0.299, 0.587, 0.114)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from engine.faces.crop import FaceCrop
 from engine.faces.damage import SeenDamage, detail_share
 from engine.faces.grain import HALF_AS_SOFT, add_grain, match_sharpness, measure_grain, round_blur
-from engine.faces.place import Patch, keep_detail, place
+from engine.faces.patch import Patch, keep_detail, place
 from engine.faces.tone import Tone, apply_tone
 from engine.images import Mask, Pixels
 
