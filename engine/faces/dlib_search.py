@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ class _Placing:
     def __init__(self, name: str) -> None:
         dlib = import_dlib()
         self._name = name
-        self._predictor: Any = dlib.shape_predictor(str(model_file("shape_predictor_5_face_landmarks.dat")))
+        self._predictor = _predictor()
         self._rectangle: Any = dlib.rectangle
 
     def __call__(self, pixels: Pixels, seen: Samples, box: Any, score: float) -> Face:
@@ -130,6 +131,12 @@ class _Placing:
         low, high = POINTS_SIDE // 2, POINTS_SIDE // 2 + POINTS_SIDE
         points = predicted_points(self._predictor, shown, self._rectangle(low, low, high, high))
         return Face((x0, y0, x1, y1), moved(points, inverse(from_photo)), "dlib5", score, self._name)
+
+
+@lru_cache(maxsize=1)
+def _predictor() -> Any:
+    """Load the predictor once for all searches: it keeps nothing inside itself."""
+    return import_dlib().shape_predictor(str(model_file("shape_predictor_5_face_landmarks.dat")))
 
 
 def predicted_points(predictor: Any, samples: NDArray[np.uint8], box: Any) -> Points:
