@@ -16,6 +16,7 @@ from engine.faces.detect import (
     face_from_json,
 )
 from engine.faces.identity import RECOGNISER, SAME_PERSON, Embedding, distance, embed
+from engine.faces.marks import marks_of
 from engine.faces.mask import head_mask
 from engine.faces.quality import LOOK_SIZE, FaceQuality, Look, alike, look, measure, quality_from_json
 
@@ -41,6 +42,7 @@ __all__ = [
     "face_from_json",
     "head_mask",
     "look",
+    "marks_of",
     "measure",
     "paste",
     "quality_from_json",
