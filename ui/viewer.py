@@ -10,7 +10,7 @@ import gradio as gr
 
 from engine.errors import EngineError
 from engine.restorers import choice, find
-from engine.studio.desk import Desk, ShownResult, View
+from engine.studio.desk import DamagedPhoto, Desk, ShownResult, View
 from ui.follow import address
 from ui.parts import part
 from ui.strings import say
@@ -34,6 +34,7 @@ def show(desk: Desk, view: View) -> dict[str, Any]:
             "height": result.height,
             "face": list(result.provenance["face"]["box"]),
             "facts": _facts(desk, view, result),
+            "marks": _marks(photo),
         }
     if photo is None:
         return {}
@@ -42,12 +43,21 @@ def show(desk: Desk, view: View) -> dict[str, Any]:
         "width": photo.width,
         "height": photo.height,
         "face": list(photo.faces[(photo.chosen or 1) - 1].box) if photo.faces else None,
+        "marks": None if view.photo_coming else _marks(photo),
         "faces": [
             {"number": n, "label": say("face_label", n=n), "chosen": photo.chosen == n, "box": list(face.box)}
             for n, face in enumerate(photo.faces, 1)
             if len(photo.faces) > 1
         ],
     }
+
+
+def _marks(photo: DamagedPhoto | None) -> list[list[float]] | None:
+    """Give the marks of the face to restore, [] where none was found, None where there is no photo to mark."""
+    if photo is None:
+        return None
+    face = photo.faces[(photo.chosen or 1) - 1] if photo.faces else None
+    return [list(point) for point in face.marks] if face is not None else []
 
 
 def _facts(desk: Desk, view: View, result: ShownResult) -> dict[str, Any]:

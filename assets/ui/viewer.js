@@ -8,9 +8,12 @@ const handle = find(".lk-handle");
 const panes = { before: find("[data-pane=before]"), after: find("[data-pane=after]") };
 const hold = find(".lk-hold");
 const boxes = find(".lk-boxes");
-const state = { view: "split", zoom: "fit", scale: 1, at: [0.5, 0.5], split: 0.5, held: false, seen: "" };
+const marks = find(".lk-marks");
+const marking = find(".lk-marking");
+const state = { view: "split", zoom: "fit", scale: 1, at: [0.5, 0.5], split: 0.5, held: false, seen: "", marks: null };
 
-const both = () => !!(props.value && props.value.after);
+// While points are marked there is only the photo as it was.
+const both = () => !!(props.value && props.value.after) && !state.marks;
 const any = () => !!(props.value && props.value.before);
 
 function paneSize() {
@@ -68,6 +71,8 @@ function draw() {
     button.setAttribute("aria-pressed", String(any() && button.dataset.zoom === state.zoom));
   });
   hold.disabled = !both() || side;
+  find(".lk-mark").disabled = !value.marks;
+  find(".lk-mark").setAttribute("aria-pressed", String(!!state.marks));
   hold.setAttribute("aria-pressed", String(state.held));
   if (!any()) return;
   if (state.zoom !== "free") state.scale = scaleOf(state.zoom);
@@ -84,6 +89,7 @@ function draw() {
     picture.classList.toggle("pixels", state.scale * (window.devicePixelRatio || 1) > 3);
   }
   drawBoxes(value);
+  drawMarks();
   const share = 100 * state.split;
   panes.after.style.clipPath = side ? "none" : "inset(0 0 0 " + share + "%)";
   panes.before.style.clipPath = side || !compare ? "none" : "inset(0 " + (100 - share) + "% 0 0)";
@@ -103,6 +109,95 @@ function drawBoxes(value) {
     style.height = (face.box[3] - face.box[1]) * state.scale + "px";
   });
 }
+
+// Marking a face by hand: both eyes and the mouth, clicked in any order that the words ask for, then moved.
+const PLACES = ["left", "right", "mouth"];
+
+function mark(on) {
+  const value = props.value || {};
+  if (on && !value.marks) return;
+  state.marks = on ? value.marks.map((point) => [...point]) : null;
+  if (on && state.marks.length === PLACES.length && value.face) zoomTo("face");
+  else draw();
+  if (on) canvas.focus();
+}
+
+function drawMarks() {
+  const on = state.marks;
+  marks.hidden = !on;
+  marking.hidden = !on;
+  boxes.hidden = !!on;
+  canvas.classList.toggle("marking", !!on && on.length < PLACES.length);
+  if (!on) {
+    marks.replaceChildren();
+    return;
+  }
+  const { words } = props;
+  const complete = on.length === PLACES.length;
+  marking.querySelector("p").textContent = complete ? words.mark_move : words["mark_" + PLACES[on.length]];
+  marking.querySelector("[data-mark=use]").disabled = !complete;
+  while (marks.children.length > on.length) marks.lastChild.remove();
+  on.forEach((point, index) => {
+    if (!marks.children[index]) marks.append(markOf(index));
+    const [x, y] = onCanvas(point);
+    marks.children[index].style.left = x + "px";
+    marks.children[index].style.top = y + "px";
+  });
+}
+
+function markOf(index) {
+  const { words } = props;
+  return make("button", {
+    type: "button",
+    class: "lk-point",
+    "data-point": String(index),
+    "aria-label": words["mark_is_" + PLACES[index]],
+    title: words["mark_is_" + PLACES[index]],
+    onkeydown: (event) => {
+      const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const far = (event.shiftKey ? 10 : 1) / state.scale;
+      state.marks[index] = inPhoto(state.marks[index].map((at, axis) => at + step[axis] * far));
+      draw();
+    },
+  });
+}
+
+function onCanvas(point) {
+  const { width, height } = props.value;
+  const pane = paneSize();
+  return [width, height].map((side, axis) => pane[axis] / 2 + (point[axis] - state.at[axis] * side) * state.scale);
+}
+
+function fromCanvas(event) {
+  const frame = canvas.getBoundingClientRect();
+  const pane = paneSize();
+  const { width, height } = props.value;
+  const at = [event.clientX - frame.left, event.clientY - frame.top];
+  return inPhoto([width, height].map((side, axis) => state.at[axis] * side + (at[axis] - pane[axis] / 2) / state.scale));
+}
+
+function inPhoto(point) {
+  const { width, height } = props.value;
+  return [width, height].map((side, axis) => Math.min(side - 1, Math.max(0, point[axis])));
+}
+
+marking.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-mark]");
+  if (!button) return;
+  if (button.dataset.mark === "again") {
+    state.marks = [];
+    zoomTo("fit");
+    canvas.focus();
+    return;
+  }
+  if (button.dataset.mark === "use") trigger("marked", { points: state.marks });
+  mark(false);
+  find(".lk-mark").focus();
+});
+find(".lk-mark").addEventListener("click", () => mark(!state.marks));
 
 function boxOf(face) {
   return make("button", {
@@ -130,7 +225,9 @@ function show() {
   if (value.before !== state.photo) {
     state.photo = value.before;
     state.zoom = "fit";
+    state.marks = null;
   }
+  if (!value.marks) state.marks = null;
   state.seen = value.after || "none";
   draw();
   if (arrived && matchMedia("(max-width: 960px)").matches) element.scrollIntoView({ behavior: "smooth" });
@@ -178,7 +275,20 @@ element.addEventListener("click", (event) => {
 // Pointers: the handle moves the split; so does the picture while it is whole; a close picture is moved instead.
 let drag = null;
 canvas.addEventListener("pointerdown", (event) => {
-  if (!any() || event.button !== 0 || event.target.closest(".lk-box")) return;
+  if (!any() || event.button !== 0 || event.target.closest(".lk-box, .lk-marking")) return;
+  const point = event.target.closest(".lk-point");
+  if (state.marks && point) {
+    drag = { point: Number(point.dataset.point) };
+    canvas.setPointerCapture(event.pointerId);
+    point.focus();
+    event.preventDefault();
+    return;
+  }
+  if (state.marks && state.marks.length < PLACES.length) {
+    state.marks.push(fromCanvas(event));
+    draw();
+    return;
+  }
   const onHandle = !!event.target.closest(".lk-handle");
   const close = canvas.classList.contains("close");
   const splits = onHandle || (!close && both() && state.view === "split");
@@ -190,6 +300,11 @@ canvas.addEventListener("pointerdown", (event) => {
 });
 canvas.addEventListener("pointermove", (event) => {
   if (!drag) return;
+  if (drag.point !== undefined) {
+    state.marks[drag.point] = fromCanvas(event);
+    draw();
+    return;
+  }
   if (drag.splits) {
     moveSplit(event);
     return;
@@ -276,6 +391,7 @@ hold.addEventListener("keyup", () => held(false));
 
 // Single keys work anywhere on the page but where somebody types or a control has its own use for them.
 const KEYS = { s: () => view("split"), d: () => view("side"), f: () => zoomTo("face"), 0: () => zoomTo("fit") };
+KEYS.p = () => mark(!state.marks);
 KEYS.z = () => zoomTo(state.zoom === "fit" ? "full" : "fit");
 function free(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || typing() || !any()) return false;
@@ -283,6 +399,10 @@ function free(event) {
 }
 document.addEventListener("keydown", (event) => {
   if (!element.isConnected || !free(event)) return;
+  if (event.key === "Escape" && state.marks) {
+    mark(false);
+    return;
+  }
   const key = event.key.toLowerCase();
   if (key === "b" || (key === " " && canvas.contains(event.target))) {
     event.preventDefault();

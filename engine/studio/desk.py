@@ -28,6 +28,7 @@ from engine.results import read_provenance
 from engine.workspace import new_id, read_json, sha256_file, trash, write_json
 
 if TYPE_CHECKING:
+    from engine.faces import Face
     from engine.people import Person, Reference
     from engine.studio import Studio
 
@@ -57,6 +58,10 @@ class FoundFace:
 
     box: tuple[float, float, float, float]
     """Left, top, right, bottom in px of the upright photo."""
+    marks: tuple[tuple[float, float], ...] = ()
+    """Eye at the left of the picture, eye at its right, mouth, in px of the upright photo."""
+    by_hand: bool = False
+    """Whether the user placed the marks."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,19 @@ class _State:
     result: str = ""
     """The last job that finished: what it made stays to be seen while the next one runs, or was stopped."""
     knobs: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+def _found(face: Face, *, by_hand: bool = False) -> FoundFace:
+    from engine.faces import marks as marks_of
+
+    marks = tuple((round(float(x), 2), round(float(y), 2)) for x, y in marks_of(face))
+    return FoundFace(face.box, marks, by_hand)
+
+
+def _read_face(value: Mapping[str, Any]) -> FoundFace:
+    left, top, right, bottom = (float(side) for side in value["box"])
+    marks = tuple((float(x), float(y)) for x, y in value["marks"])
+    return FoundFace((left, top, right, bottom), marks, bool(value["by_hand"]))
 
 
 class Desk:
@@ -252,6 +270,43 @@ class Desk:
             self._state.photo["chosen"] = chosen
             self._write()
 
+    def mark_face(self, points: Sequence[tuple[float, float]]) -> None:
+        """Take both eyes and the mouth as the user marked them: of the chosen face, of the only one, or of a new one.
+
+        Args:
+            points: three, in px of the upright photo, in any order that a face can have.
+
+        Raises:
+            EngineError: the points cannot be a face's; the sentence says why.
+        """
+        from engine.faces import face_from_points
+
+        with self._lock:
+            photo, state = self._photo, self._state.photo
+            if photo is None or state is None:
+                return
+            marked = _found(face_from_points(points, (photo.width, photo.height)), by_hand=True)
+            faces = list(photo.faces)
+            corrected = self._face_meant(photo, marked)
+            if corrected is None:
+                faces.append(marked)
+                corrected = len(faces) - 1
+            else:
+                faces[corrected] = marked
+            self._photo = replace(photo, faces=tuple(faces), chosen=corrected + 1)
+            state["faces"], state["chosen"] = [asdict(face) for face in faces], corrected + 1
+            self._write()
+
+    @staticmethod
+    def _face_meant(photo: DamagedPhoto, marked: FoundFace) -> int | None:
+        """Give which of the faces found is meant by marks: the one whose box holds their middle."""
+        across, down = (sum(axis) / len(marked.marks) for axis in zip(*marked.marks, strict=True))
+        for number, face in enumerate(photo.faces):
+            left, top, right, bottom = face.box
+            if left <= across <= right and top <= down <= bottom:
+                return number
+        return None
+
     def keep_knobs(self, knobs: Mapping[str, Any]) -> None:
         """Remember how the knobs stand."""
         with self._lock:
@@ -277,12 +332,19 @@ class Desk:
             recipe=recipe,
             seed=seed,
             face=photo.chosen,
+            points=self._points(photo),
         )
         with self._lock:
             self._state.job, self._state.job_read = job.id, False
             self._state.knobs = {"options": dict(options), "recipe": recipe, "seed": seed}
             self._write()
         return job
+
+    @staticmethod
+    def _points(photo: DamagedPhoto) -> tuple[tuple[float, float], ...]:
+        """Give the marks of the face to restore where the user placed them; () leaves it to the detector."""
+        chosen = photo.faces[photo.chosen - 1] if photo.chosen is not None else None
+        return chosen.marks if chosen is not None and chosen.by_hand else ()
 
     def stop(self) -> None:
         """Ask the running job to stop at its next step."""
@@ -444,11 +506,11 @@ class Desk:
     def _find_faces(self, kept: Path, photo: images.Photo) -> None:
         from engine.faces import detector
 
-        faces = tuple(FoundFace(face.box) for face in detector().find(photo.pixels))
+        faces = tuple(_found(face) for face in detector().find(photo.pixels))
         with self._lock:
             if self._photo is not None and self._photo.file == kept and self._state.photo is not None:
                 self._photo = replace(self._photo, faces=faces)
-                self._state.photo["faces"] = [list(face.box) for face in faces]
+                self._state.photo["faces"] = [asdict(face) for face in faces]
                 self._write()
 
     def _lay_out_photo(self) -> None:
@@ -467,7 +529,7 @@ class Desk:
             raise
         finally:
             self._photo_came()
-        faces = tuple(FoundFace((box[0], box[1], box[2], box[3])) for box in state["faces"])
+        faces = tuple(_read_face(face) for face in state["faces"])
         with self._lock:
             if self._photo is None:
                 self._photo = DamagedPhoto(kept, photo.width, photo.height, preview, faces, state["chosen"])
