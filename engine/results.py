@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
@@ -17,9 +17,9 @@ LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow", "dlib-bin"
 
 VERSION = 2
 """Of the file. Version 1 lacks `recipe`, `references`, `tuned_sha256`, `result_sha256`, and of the face `score`,
-`detector` and `wanted`; it is read with these empty."""
+`detector` and `wanted`; also `finish`, `seen` and `notes`. It is read with these empty."""
 
-SETTINGS = ("photo_sha256", "restorer", "options", "seed", "prior", "tuned", "references", "prompt")
+SETTINGS = ("photo_sha256", "restorer", "options", "seed", "prior", "tuned", "references", "prompt", "finish")
 """Fields that with `face.wanted` decide what a result shows; where all are the same, it need not be made again."""
 
 
@@ -66,6 +66,12 @@ class Provenance:
     references: str = ""
     """Fingerprint of the references that the face was chosen by, "" without a person."""
     result_sha256: str = ""
+    finish: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """How the face was fitted into the photo; see `studio.finish.Finish`."""
+    seen: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """`damage` with its `words`, `faithful_db`, `identity_from` and the output `scale`."""
+    notes: tuple[str, ...] = ()
+    """What the user was told, in sentences."""
     engine: str = __version__
     python: str = platform.python_version()
     system: str = platform.platform()
@@ -111,7 +117,8 @@ def read_provenance(path: Path) -> dict[str, Any]:
             f"{path} was written by Likeness {told.get('engine', '')}, in version {version}; this one knows up to "
             f"{VERSION}. Use that Likeness, or a newer one."
         )
-    empty = {"recipe": "", "references": "", "tuned_sha256": {}, "result_sha256": ""}
+    empty: dict[str, Any] = {"recipe": "", "references": "", "tuned_sha256": {}, "result_sha256": ""}
+    empty |= {"finish": {}, "seen": {}, "notes": []}
     face = {"score": 0.0, "detector": "", "wanted": None, **told["face"]}
     return {**empty, **told, "face": face}
 

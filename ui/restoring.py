@@ -12,6 +12,7 @@ from gradio.components import Component
 from engine.jobs import Job
 from engine.restorers import choice, find
 from engine.studio.desk import Desk, View
+from engine.studio.finish import FinishOptions
 from engine.tuning import RECIPES
 from ui import forms
 from ui.follow import QUIET, VERB, Follower, Page, explained
@@ -30,13 +31,14 @@ class Drawn:
     button: gr.Button
     work: gr.HTML
     form: forms.Form
+    finish: forms.Form
     recipe: gr.Dropdown
     seed: gr.Number
 
     @property
     def knobs(self) -> list[Component]:
         """All knobs, in one order."""
-        return [*self.form.controls.values(), self.recipe, self.seed]
+        return [*self.form.controls.values(), *self.finish.controls.values(), self.recipe, self.seed]
 
 
 def draw(recipes: Sequence[str], recipe: str) -> Drawn:
@@ -55,10 +57,12 @@ def draw(recipes: Sequence[str], recipe: str) -> Drawn:
             elem_id="knob-recipe",
             filterable=False,
         )
+        fitted = forms.draw(FinishOptions, advanced=False)
         seed = gr.Number(0, label=say("seed"), info=say("seed_help"), precision=0, minimum=0, elem_id="knob-seed")
         with gr.Accordion(say("more_knobs"), open=False, elem_id="more-knobs"):
             advanced = forms.draw(options, advanced=True)
-    return Drawn(button, work, forms.joined(plain, advanced), chosen, seed)
+            more_fitted = forms.draw(FinishOptions, advanced=True)
+    return Drawn(button, work, forms.joined(plain, advanced), forms.joined(fitted, more_fitted), chosen, seed)
 
 
 def ready(view: View) -> bool:
@@ -89,6 +93,7 @@ def connect(drawn: Drawn, desk: Desk, page: Page) -> None:
             "options": drawn.form.read(given),
             "recipe": str(given[drawn.recipe]),
             "seed": int(seed) if seed is not None else 0,
+            "finish": drawn.finish.read(given),
         }
 
     def begin(given: dict[Component, Any]) -> list[Any]:
@@ -104,11 +109,12 @@ def connect(drawn: Drawn, desk: Desk, page: Page) -> None:
     drawn.button.click(begin, {*knobs, page.seen}, page.outputs, trigger_mode="once", **VERB)
     changes = [getattr(knob, "release" if isinstance(knob, gr.Slider) else "input") for knob in drawn.knobs]
     gr.on(changes, keep, knobs, None, trigger_mode="always_last", **QUIET)
-    for field in fields(find(RESTORER).options):
-        switch = choice(field).turns_off
-        control = drawn.form.controls[field.name]
-        if switch and isinstance(control, gr.Slider):  # who moves the slider wants it to count
-            control.release(lambda: False, None, drawn.form.controls[switch], **QUIET)
+    for form, kind in ((drawn.form, find(RESTORER).options), (drawn.finish, FinishOptions)):
+        for field in fields(kind):
+            switch = choice(field).turns_off
+            control = form.controls[field.name]
+            if switch and isinstance(control, gr.Slider):  # who moves the slider wants it to count
+                control.release(lambda: False, None, form.controls[switch], **QUIET)
     page.on(drawn.work.stop, lambda event: desk.stop())
     page.on(drawn.work.read, lambda event: desk.forget_notice("work", 0))
 
@@ -119,6 +125,7 @@ def kept_knobs(drawn: Drawn, view: View, recipes: Sequence[str]) -> list[Any]:
     recipe, seed = kept.get("recipe"), kept.get("seed")
     return [
         *drawn.form.updates(kept.get("options", {})),
+        *drawn.finish.updates(kept.get("finish", {})),
         gr.update(value=recipe) if recipe in recipes else gr.skip(),
         gr.update(value=seed) if isinstance(seed, int) else gr.skip(),
     ]

@@ -39,7 +39,7 @@ WORDS: dict[str, str] = {
     "other_photo": "Another photo",
     "looking_for_face": "Looking for the face",
     "photo_size": "{width} x {height} px",
-    "no_face": "No face found in this photo. Mark it yourself: Mark the face, above the photo.",
+    "no_face": "No face found at first sight. Restore looks closer; or mark it: Mark the face, above the photo.",
     "one_face": "1 face found",
     "some_faces": "{n} faces found",
     "which_face": "The face that is most like the person is restored. Click another to choose it.",
@@ -108,6 +108,8 @@ WORDS: dict[str, str] = {
     "identity_note": "Lower is nearer ({recogniser}). A measure of likeness, no proof of identity.",
     "identity_none": "Restored",
     "identity_none_note": "There were no references to measure the likeness by.",
+    "seen": "Seen on the face: {words}",
+    "faithful": "Faithful to the photo: {n:.0f} dB, higher is nearer.",
     "download": "Download",
     "made": "How this was made",
     # How it was made, term by term.
@@ -140,6 +142,7 @@ LABELS: dict[str, str] = {
     "turned-away": "Turned away",
     "somebody-else": "Somebody else?",
     "near-duplicate": "Duplicate",
+    "two-people": "Two people",
     "no-face": "No face",
     "unreadable": "Unreadable",
     "several-faces": "Several faces",
@@ -153,6 +156,7 @@ STAGES: dict[str, str] = {
     "preparing generic faces": "Preparing other faces to compare with",
     "personalizing": "Getting to know the face",
     "restoring": "Restoring",
+    "fitting into the photo": "Fitting it into the photo",
 }
 """A stage's name as work reports it, and as the page says it."""
 

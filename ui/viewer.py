@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from engine.errors import EngineError
+from engine.faces import OUTSIDE_NOTE
 from engine.restorers import choice, find
 from engine.studio.desk import DamagedPhoto, Desk, ShownResult, View
 from ui.follow import address
@@ -74,10 +75,18 @@ def _facts(desk: Desk, view: View, result: ShownResult) -> dict[str, Any]:
         "title": title,
         "note": note,
         "known": [address(desk, reference.preview) for reference in known[:REFERENCES_SHOWN]],
+        "notes": _notes(result.provenance),
         "href": address(desk, result.download),
         "name": result.name,
         "made": made(result),
     }
+
+
+def _notes(known: Mapping[str, Any]) -> list[str]:
+    """Give what was seen of the damage, how faithful the result is, and what else the user should know."""
+    seen: Mapping[str, Any] = known["seen"]
+    told = [say("seen", words=seen["damage"]["words"]), say("faithful", n=seen["faithful_db"])] if seen else []
+    return [" ".join(told), *known["notes"], OUTSIDE_NOTE] if told else [*known["notes"]]
 
 
 def made(result: ShownResult) -> list[tuple[str, str]]:

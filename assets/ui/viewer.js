@@ -240,6 +240,7 @@ function showFacts(value) {
   find(".lk-identity strong").textContent = facts.title;
   find(".lk-identity .lk-hint").textContent = facts.note;
   find(".lk-known").replaceChildren(...facts.known.map((src) => make("img", { src, alt: "", loading: "lazy" })));
+  find(".lk-notes").replaceChildren(...facts.notes.map((text) => make("li", { text })));
   const link = find(".lk-download");
   link.href = facts.href;
   link.setAttribute("download", facts.name);

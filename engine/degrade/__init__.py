@@ -6,12 +6,13 @@ restoration keeps, so a training pair has it on both sides.
 
 from __future__ import annotations
 
-from engine.degrade.method import METHOD, Damage, Pixels, Ranges, apply, degrade, draw
+from engine.degrade.method import METHOD, REFERENCE_SIZE, Damage, Pixels, Ranges, apply, degrade, draw
 from engine.degrade.old import KINDS, age, aged, toned
 
 __all__ = [
     "KINDS",
     "METHOD",
+    "REFERENCE_SIZE",
     "Damage",
     "Pixels",
     "Ranges",

@@ -181,7 +181,7 @@ def _kinds(people: Mapping[str, Sequence[Reference]]) -> Iterator[tuple[str, lis
 
     def nearest(n: int) -> list[Sequence[Reference]]:
         middles = [np.mean([r.embedding for r in people[name]], axis=0) for name in names]
-        order = np.argsort([np.linalg.norm(middle - middles[n]) for middle in middles], kind="stable")
+        order = np.argsort([float(np.linalg.norm(middle - middles[n])) for middle in middles], kind="stable")
         return [people[names[k]] for k in order if k != n]
 
     everybody = range(len(names))

@@ -14,6 +14,7 @@ from engine.errors import EngineError
 from engine.progress import Tick
 
 if TYPE_CHECKING:
+    from engine.faces import SeenDamage
     from engine.prior.bundle import Prior
 
 Pixels = NDArray[np.float32]
@@ -104,7 +105,7 @@ def _checked(name: str, value: Any, of: Field[Any]) -> Any:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is known of whoever the face belongs to; blind restorers read nothing of it."""
+    """What is known of the face and of whoever it belongs to; blind restorers read nothing of the person."""
 
     prompt: str = ""
     """The person's phrase, such as `a photo of a sks man`."""
@@ -112,6 +113,8 @@ class Subject:
     """Aligned reference faces."""
     tuned: Path | None = None
     """Folder of the person's tuned model."""
+    damage: SeenDamage | None = None
+    """What was seen of the face's damage; None where nobody looked."""
 
 
 @dataclass(frozen=True)

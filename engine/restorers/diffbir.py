@@ -23,8 +23,8 @@ class Blind:
         """See `Restorer.restore`."""
         from engine.restore import restore_face
 
-        del subject
-        return restore_face(self.prior, face, options.settings("a photo of a person"), seed=seed, tick=tick).pixels
+        settings = options.settings("a photo of a person")
+        return restore_face(self.prior, face, settings, damage=subject.damage, seed=seed, tick=tick).pixels
 
 
 def load(context: Context) -> Blind:

@@ -49,7 +49,8 @@ class DualPivot:
         from engine.restore import restore_face
 
         prior = self._personalized(subject, options.identity)
-        return restore_face(prior, face, options.settings(subject.prompt), seed=seed, tick=tick).pixels
+        settings = options.settings(subject.prompt)
+        return restore_face(prior, face, settings, damage=subject.damage, seed=seed, tick=tick).pixels
 
     def _personalized(self, subject: Subject, strength: float) -> Prior:
         from engine.tuning import read_tuned

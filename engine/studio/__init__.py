@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from engine import images
 from engine.jobs import Event, Job, Runner
 from engine.studio import work
+from engine.studio.finish import Finish, Output, output_json
 from engine.studio.work import Asked
 from engine.workspace import Workspace, new_id
 
@@ -85,10 +87,28 @@ class Studio:
         recipe: str = "quick",
         seed: int = 0,
         face: int | None = None,
+        chosen: Mapping[str, Any] | None = None,
+        finish: Finish | None = None,
+        output: Output | None = None,
     ) -> Job:
         """Begin to restore a photo in the worker; tunes the person first if that was not done yet.
 
         The photo is copied into a new run folder, so that the page may go and come back; the result lies beside it.
+
+        Args:
+            photo: only read.
+            person: id or name, or None.
+            restorer: its id.
+            options: of the restorer, by name.
+            recipe: of the tuning.
+            seed: of the noise.
+            face: which one, from 1; None lets the person decide.
+            chosen: the face itself, where it is known: `face` as `Face.to_json` gives it, `number` and `of`.
+            finish: how it is fitted into the photo.
+            output: how the result is written.
+
+        Raises:
+            EngineError: the photo cannot be read; no job was begun.
         """
         images.read_photo(photo)  # a bad file is refused here, before a worker is bothered
         # Pictures of a person lie with the person, so that removing them leaves none behind.
@@ -97,20 +117,22 @@ class Studio:
         run.mkdir(parents=True)
         kept = run / photo.name  # by its own name, which sentences and the provenance say
         shutil.copyfile(photo, kept)
-        out = images.free_name(run, f"{photo.stem}-restored", ".png")
         return self.runner.start(
             "restore",
             {
                 **self._common(),
                 "photo": str(kept),
                 "name": photo.name,
-                "out": str(out),
+                "out": str(run),
                 "restorer": restorer,
                 "options": dict(options or {}),
                 "person": person,
                 "recipe": recipe,
                 "seed": seed,
                 "face": face,
+                "chosen": dict(chosen) if chosen is not None else None,
+                "finish": asdict(finish or Finish()),
+                "output": output_json(output or Output()),
             },
         )
 

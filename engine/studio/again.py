@@ -12,6 +12,7 @@ from engine.errors import EngineError
 from engine.progress import Report
 from engine.results import read_provenance
 from engine.studio import work
+from engine.studio.finish import Output, finish_from
 from engine.studio.work import Asked, Chosen
 from engine.workspace import Workspace, sha256_file
 
@@ -67,7 +68,13 @@ def read_repeat(provenance: Path, photo: Path | None = None) -> Repeat:
 
 
 def restore_again(
-    workspace: Workspace, repeat: Repeat, out: Path, report: Report, *, device: str = "auto"
+    workspace: Workspace,
+    repeat: Repeat,
+    out: Path,
+    report: Report,
+    *,
+    device: str = "auto",
+    output: Output | None = None,
 ) -> dict[str, Any]:
     """Make a result once more; on the same machine it is the same file, bit for bit, if `out` has the same suffix.
 
@@ -93,6 +100,8 @@ def restore_again(
         device=device,
         chosen=_chosen_as_told(told, repeat.result_name),
         tuned=tuned.folder if tuned is not None else None,
+        finish=finish_from(told["finish"]),
+        output=output or Output(),
     )
     try:
         work.checked(asked)

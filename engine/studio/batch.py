@@ -17,7 +17,7 @@ from typing import Any
 
 from engine import images
 from engine.errors import EngineError
-from engine.images import NotSaved, free_name
+from engine.images import NotSaved
 from engine.progress import Cancelled, FileState, Report
 from engine.results import read_provenance, settings_of
 from engine.studio import work
@@ -157,8 +157,7 @@ def _restored(ready: work.Ready, asked: Asked, folder: Path, earlier: _Earlier, 
         raise TargetUnusable(
             f"No folder {asked.out} can be made: {error.strerror}. Choose another --out-dir."
         ) from error
-    target = free_name(asked.out, f"{photo.stem}-restored", work.suffix_for(photo))
-    made = work.restore_with(ready, replace(asked, out=target), report)
+    made = work.restore_with(ready, asked, report)
     earlier.add(Path(made["provenance"]))
     return FileRow(name, "done", made["result"], "", made["seconds"])
 

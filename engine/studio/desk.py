@@ -25,6 +25,7 @@ from engine import images
 from engine.errors import EngineError
 from engine.jobs import Job, NoSuchJob
 from engine.results import read_provenance
+from engine.studio.finish import read_finish
 from engine.workspace import new_id, read_json, sha256_file, trash, write_json
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class FoundFace:
     """Eye at the left of the picture, eye at its right, mouth, in px of the upright photo."""
     by_hand: bool = False
     """Whether the user placed the marks."""
+    face: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """As `faces.Face.to_json` gives it, so that the worker restores the very face that was seen here."""
 
 
 @dataclass(frozen=True)
@@ -163,13 +166,13 @@ def _found(face: Face, *, by_hand: bool = False) -> FoundFace:
     from engine.faces import marks as marks_of
 
     marks = tuple((round(float(x), 2), round(float(y), 2)) for x, y in marks_of(face))
-    return FoundFace(face.box, marks, by_hand)
+    return FoundFace(face.box, marks, by_hand, face.to_json())
 
 
 def _read_face(value: Mapping[str, Any]) -> FoundFace:
     left, top, right, bottom = (float(side) for side in value["box"])
     marks = tuple((float(x), float(y)) for x, y in value["marks"])
-    return FoundFace((left, top, right, bottom), marks, bool(value["by_hand"]))
+    return FoundFace((left, top, right, bottom), marks, bool(value["by_hand"]), dict(value["face"]))
 
 
 class Desk:
@@ -313,8 +316,16 @@ class Desk:
             self._state.knobs = dict(knobs)
             self._write()
 
-    def start(self, *, options: Mapping[str, Any], recipe: str, seed: int) -> Job:
+    def start(
+        self, *, options: Mapping[str, Any], recipe: str, seed: int, finish: Mapping[str, Any] | None = None
+    ) -> Job:
         """Begin to restore the photo with the person.
+
+        Args:
+            options: of the restorer, by name.
+            recipe: of the tuning.
+            seed: of the noise.
+            finish: knobs of `FinishOptions`, by name.
 
         Raises:
             NothingToRestore: something is missing; the sentence says what.
@@ -332,19 +343,27 @@ class Desk:
             recipe=recipe,
             seed=seed,
             face=photo.chosen,
-            points=self._points(photo),
+            chosen=self._chosen(photo),
+            finish=read_finish(finish or {}),
         )
         with self._lock:
             self._state.job, self._state.job_read = job.id, False
-            self._state.knobs = {"options": dict(options), "recipe": recipe, "seed": seed}
+            self._state.knobs = {
+                "options": dict(options),
+                "recipe": recipe,
+                "seed": seed,
+                "finish": dict(finish or {}),
+            }
             self._write()
         return job
 
     @staticmethod
-    def _points(photo: DamagedPhoto) -> tuple[tuple[float, float], ...]:
-        """Give the marks of the face to restore where the user placed them; () leaves it to the detector."""
-        chosen = photo.faces[photo.chosen - 1] if photo.chosen is not None else None
-        return chosen.marks if chosen is not None and chosen.by_hand else ()
+    def _chosen(photo: DamagedPhoto) -> dict[str, Any] | None:
+        """Give the face that the user chose or marked; None lets the person decide among all that the worker finds."""
+        if photo.chosen is None:
+            return None
+        face = photo.faces[photo.chosen - 1].face
+        return {"face": dict(face), "number": photo.chosen, "of": len(photo.faces)}
 
     def stop(self) -> None:
         """Ask the running job to stop at its next step."""
@@ -506,7 +525,8 @@ class Desk:
     def _find_faces(self, kept: Path, photo: images.Photo) -> None:
         from engine.faces import detector
 
-        faces = tuple(_found(face) for face in detector().find(photo.pixels))
+        # Without networks of the user's and without the cleaner: the page never loads torch. The worker looks closer.
+        faces = tuple(_found(face) for face in detector("auto").find(photo.pixels))
         with self._lock:
             if self._photo is not None and self._photo.file == kept and self._state.photo is not None:
                 self._photo = replace(self._photo, faces=faces)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,12 @@ from engine import images
 from engine.errors import EngineError
 from engine.progress import Cancelled, Report, stage
 from engine.results import Provenance, path_beside, write_provenance
+from engine.studio import finish as finishing
+from engine.studio.finish import Finish, Output, finish_from, output_from
 from engine.workspace import Workspace, sha256_file
 
 if TYPE_CHECKING:
-    from engine.faces import Face, FaceCrop
+    from engine.faces import Face, FaceCrop, SeenDamage
     from engine.people import Gallery, Library, Person
     from engine.prior.bundle import Prior
     from engine.restorers import Options, Restorer, RestorerInfo, Subject
@@ -53,7 +56,7 @@ class Asked:
 
     photo: Path
     out: Path
-    """File to write; must not exist."""
+    """File to write, which must not exist, or a folder, in which the result gets a free name."""
     restorer: str = "dual-pivot"
     options: Mapping[str, Any] | None = None
     person: str | None = None
@@ -67,6 +70,12 @@ class Asked:
     """The face itself where it is known already; then none is searched for."""
     tuned: Path | None = None
     """Folder of the tuned model to use; None takes, or makes, the one of the person's references as they are now."""
+    points: tuple[tuple[float, float], ...] = ()
+    """Eyes and mouth as the user marked them, in px of the photo; then no face is searched for."""
+    detector: str = "auto"
+    """One of `faces.DETECTORS`."""
+    finish: Finish = field(default_factory=Finish)
+    output: Output = field(default_factory=Output)
 
 
 @dataclass(frozen=True)
@@ -79,15 +88,16 @@ class Ready:
     person: Person | None
     gallery: Gallery | None
     tuned: TunedModel | None
+    weights: Path | None = None
+    """Folder of the user's own networks."""
 
-    @property
-    def subject(self) -> Subject:
-        """What the restorer is told of the person."""
+    def subject(self, damage: SeenDamage | None = None) -> Subject:
+        """Give what the restorer is told of the person and of the face's damage."""
         from engine.restorers import Subject
 
         if self.tuned is None or self.person is None:
-            return Subject()
-        return Subject(self.person.prompt, (), self.tuned.folder)
+            return Subject(damage=damage)
+        return Subject(self.person.prompt, (), self.tuned.folder, damage)
 
     def settings(self, asked: Asked, photo_sha256: str) -> dict[str, Any]:
         """Give the part of a result's provenance that is known before it is made; see `results.SETTINGS`."""
@@ -102,7 +112,8 @@ class Ready:
             "tuned_sha256": sha256_of(self.tuned) if self.tuned is not None else {},
             "recipe": str(self.tuned.manifest["recipe"]["name"]) if self.tuned is not None else "",
             "references": self.gallery.fingerprint if self.gallery is not None else "",
-            "prompt": self.subject.prompt,
+            "prompt": self.subject().prompt,
+            "finish": asdict(asked.finish),
         }
 
 
@@ -119,7 +130,8 @@ def library(workspace: Workspace) -> Library:
     from engine.faces import detector
     from engine.people import Library
 
-    return Library(workspace, detector())
+    # Small faces beside a large one are nobody's reference, and looking for them takes as long again.
+    return Library(workspace, detector("auto", small=False))
 
 
 def tuned_folder(workspace: Workspace, prior: Prior, gallery: Gallery, recipe_name: str) -> Path:
@@ -153,7 +165,8 @@ def restore(workspace: Workspace, asked: Asked, report: Report) -> dict[str, Any
     """Restore one face of a photo and write the whole photo with its provenance.
 
     Returns:
-        Paths of the result and its provenance; which face of how many; identity; seconds; the person's name.
+        Paths of the result, its provenance and its layer; which face of how many; identity; seconds; the person's
+        name; what was seen of the damage; notes in sentences.
 
     Raises:
         NoFaceFound, NoSuchFace: see there.
@@ -162,25 +175,25 @@ def restore(workspace: Workspace, asked: Asked, report: Report) -> dict[str, Any
     """
     checked(asked)
     # Read and searched first: a bad photo is refused before anybody is tuned for minutes.
-    photo, faces = _seen(asked, report)
-    return _finished(prepare(workspace, asked, report), asked, photo, faces, report)
+    seen = _seen(asked, workspace.weights, report)
+    return _finished(prepare(workspace, asked, report), asked, seen, report)
 
 
 def restore_with(ready: Ready, asked: Asked, report: Report) -> dict[str, Any]:
     """Do what `restore` does, with what was prepared before; as `restore`."""
-    photo, faces = _seen(asked, report)
-    return _finished(ready, asked, photo, faces, report)
+    return _finished(ready, asked, _seen(asked, ready.weights, report), report)
 
 
 def checked(asked: Asked) -> tuple[RestorerInfo, Options]:
     """Give the restorer that was asked for and its options.
 
     Raises:
-        NoSuchRestorer, BadOption: see there.
+        NoSuchRestorer, BadOption, BadFinish: see there.
     """
     from engine.restorers import find, read_options
 
     info = find(asked.restorer)
+    finishing.checked(asked.finish, asked.output)
     return info, read_options(info.options, asked.options or {})
 
 
@@ -208,7 +221,7 @@ def prepare(workspace: Workspace, asked: Asked, report: Report) -> Ready:
             tuned = read_tuned(asked.tuned)
         else:
             tuned = personalize(workspace, person.id, asked.recipe, report, device=asked.device)
-    return Ready(info, options, prior, person, gallery, tuned)
+    return Ready(info, options, prior, person, gallery, tuned, workspace.weights)
 
 
 @lru_cache(maxsize=1)
@@ -219,59 +232,107 @@ def loaded(restorer: str, device: str) -> Restorer:
     return find(restorer).load(Context(lambda: shared_prior(device)))
 
 
-def _seen(asked: Asked, report: Report) -> tuple[images.Photo, tuple[Face, ...]]:
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A photo that was read, and its faces."""
+
+    photo: images.Photo
+    pixels: images.Pixels
+    faces: tuple[Face, ...]
+    out: Path
+
+
+def _seen(asked: Asked, weights: Path | None, report: Report) -> _Seen:
     """Read the photo and find its faces, at least one; none are sought where the face is known."""
-    from engine.faces import detector
+    from engine.faces import face_from_points
 
     photo = images.read_photo(asked.photo)
-    for taken in (asked.out, path_beside(asked.out)):
+    out = images.result_path(photo, asked.photo, asked.out) if asked.out.is_dir() else asked.out
+    for taken in (out, path_beside(out), *([asked.output.layer] if asked.output.layer is not None else [])):
         if taken.exists():
             raise images.AlreadyThere(f"{taken} exists already and is never overwritten. Choose another name.")
+    pixels = photo.pixels
     if asked.chosen is not None:
-        return photo, (asked.chosen.face,)
+        return _Seen(photo, pixels, (asked.chosen.face,), out)
+    if asked.points:
+        return _Seen(photo, pixels, (face_from_points(asked.points, (photo.width, photo.height)),), out)
     report.tick("finding the face", 0, 1)
-    faces = detector().find(photo.pixels)
+    faces = find_faces(pixels, asked.detector, weights, asked.device)
     if not faces:
         raise NoFaceFound(
-            f"No face found in {asked.photo.name} ({photo.width} x {photo.height} px). "
-            "Crop it closer to the face, turn it upright, or choose another photo."
+            f"No face found in {asked.photo.name} ({photo.width} x {photo.height} px), nor in the cleaned picture. "
+            'Say where it is with --points "x,y x,y x,y" (eyes and mouth), or mark it on the page.'
         )
     report.tick("finding the face", 1, 1)
-    return photo, faces
+    return _Seen(photo, pixels, faces, out)
 
 
-def _finished(
-    ready: Ready, asked: Asked, photo: images.Photo, faces: tuple[Face, ...], report: Report
-) -> dict[str, Any]:
-    """Choose, cut, restore, paste and write."""
-    from engine.faces import cut, head_mask, paste
+def find_faces(pixels: images.Pixels, name: str, weights: Path | None, device: str) -> tuple[Face, ...]:
+    """Find faces by a detector, and where it finds none, in the photo as the prior's cleaner makes it."""
+    from engine.faces import detector
+    from engine.restore import clean_photo
 
-    pixels = photo.pixels
+    return detector(name, weights, clean=lambda whole: clean_photo(shared_prior(device), whole)).find(pixels)
+
+
+def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[str, Any]:
+    """Choose, cut, restore, fit, paste and write."""
+    from engine.faces import cut, estimate_damage
+
+    photo, pixels = seen.photo, seen.pixels
     chosen = asked.chosen
     if chosen is None:
-        face, number = choose_face(pixels, faces, asked, ready.gallery, ready.prior.size)
-        chosen = Chosen(face, number, len(faces), asked.face)
+        face, number = choose_face(pixels, seen.faces, asked, ready.gallery, ready.prior.size)
+        chosen = Chosen(face, number, len(seen.faces), asked.face)
     crop = cut(pixels, chosen.face, ready.prior.size)
+    damage = estimate_damage(crop.pixels, crop.scale)
     restorer = loaded(ready.info.id, asked.device)
     begun = time.monotonic()
-    made = restorer.restore(crop.pixels, ready.subject, ready.options, seed=asked.seed, tick=stage(report, "restoring"))
+    subject = ready.subject(damage)
+    made = restorer.restore(crop.pixels, subject, ready.options, seed=asked.seed, tick=stage(report, "restoring"))
     seconds = round(time.monotonic() - begun, 3)
-    pasted, mask = paste(pixels, crop, made, head_mask(crop))
+    report.tick("fitting into the photo", 0, 1)
+    done = finishing.finish_face(
+        photo,
+        pixels,
+        crop,
+        made,
+        damage,
+        asked.finish,
+        fitted=ready.info.fitted,
+        seed=asked.seed,
+        weights=ready.weights,
+    )
+    told, words = finishing.honest_words(damage, crop, made, ready.gallery)
     identity = identity_of(crop.pixels, made, ready.gallery)
-    result = images.save_photo(images.merge(photo, pasted, mask), asked.out)
+    settings = {"restorer": ready.info.id, "options": asdict(ready.options), "seed": asked.seed}
+    report.tick("fitting into the photo", 1, 1)
+    result, layer, lost = finishing.save(done, seen.out, asked.output, json.dumps(settings, sort_keys=True))
+    notes = finishing.joined(photo.notes, words, done.notes, lost)
+    provenance = replace(
+        _provenance(ready, asked, chosen, crop, result, seconds, identity),
+        seen={**told, "scale": done.scale},
+        notes=tuple(notes),
+    )
     try:
-        beside = write_provenance(result, _provenance(ready, asked, chosen, crop, result, seconds, identity))
+        beside = write_provenance(result, provenance)
     except EngineError:
-        result.unlink(missing_ok=True)  # no result without its provenance
+        for written in (result, layer):  # no result without its provenance
+            if written is not None:
+                written.unlink(missing_ok=True)
         raise
     return {
         "result": str(result),
         "provenance": str(beside),
+        "layer": str(layer) if layer is not None else "",
         "face": chosen.number,
         "faces": chosen.of,
         "identity": identity,
         "seconds": seconds,
         "person": ready.person.name if ready.person is not None else "",
+        **told,
+        "scale": done.scale,
+        "notes": notes,
     }
 
 
@@ -308,12 +369,6 @@ def _provenance(
         identity=identity,
         result_sha256=sha256_file(result),
     )
-
-
-def suffix_for(photo: Path) -> str:
-    """Give the suffix of a result whose name the user does not say: that of the lossless format for such a photo."""
-    del photo
-    return ".png"
 
 
 def sha256_of(tuned: TunedModel) -> dict[str, str]:
@@ -401,7 +456,19 @@ def _asked(arguments: Mapping[str, Any]) -> Asked:
         seed=arguments["seed"],
         face=arguments["face"],
         device=arguments["device"],
+        chosen=_chosen(arguments.get("chosen")),
+        finish=finish_from(arguments.get("finish") or {}),
+        output=output_from(arguments.get("output") or {}),
     )
+
+
+def _chosen(value: Mapping[str, Any] | None) -> Chosen | None:
+    """Read the face that a page chose: `face`, `number` and `of`."""
+    from engine.faces import face_from_json
+
+    if value is None:
+        return None
+    return Chosen(face_from_json(value["face"]), int(value["number"]), int(value["of"]), int(value["number"]))
 
 
 def describe(person: Person, gallery: Gallery | None) -> dict[str, Any]:

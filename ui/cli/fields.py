@@ -67,6 +67,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "restore": {
         "result": "the restored photo",
         "provenance": "JSON file that says how it was made",
+        "layer": "the face as a layer, empty without --layer",
         "restorer": "id of the restorer",
         "person": "name, empty without a person",
         "face": "which face was restored, from 1, the largest first",
@@ -74,6 +75,13 @@ FIELDS: dict[str, dict[str, str]] = {
         "identity": "before and after: mean dlib distance to the references, lower is nearer; recogniser, direction, "
         "note; empty without a person",
         "seconds": "of the restorer alone",
+        "damage": "what was seen on the face: blur (px of a 256 px crop), noise (of 255), jpeg (quality or null), "
+        "resolution_px, severity (0 to 1), words",
+        "faithful_db": "PSNR of result and photo at the resolution that the photo's face has, higher is nearer",
+        "identity_from": "photo, or references where the damaged face alone is too weak to be matched; empty without a "
+        "person",
+        "scale": "how many times larger the photo was written",
+        "notes": "what you should know of this result, in sentences",
         "identical": "with --again: whether the file is the first one bit for bit; null where nobody can tell, and "
         "without --again",
     },

@@ -15,6 +15,7 @@ from ui.cli.table import table
 
 if TYPE_CHECKING:
     from engine.studio import Asked
+    from engine.studio.finish import Output
 
 restorers = typer.Typer(no_args_is_help=True, help="The ways to restore a face.")
 
@@ -77,7 +78,7 @@ def restore(
     restorer: RestorerOption = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="A new file, .png or .jpg; else PHOTO-restored.png in the folder you are in."),
+        typer.Option("--out", help="A new file, .png, .jpg or .tif; else PHOTO-restored, in the photo's own format."),
     ] = None,
     out_dir: Annotated[
         Path | None,
@@ -92,6 +93,31 @@ def restore(
         typer.Option("--set", metavar="NAME=VALUE", help="An option of the restorer; may be given several times."),
     ] = None,
     recipe: RecipeOption = "quick",
+    points: Annotated[
+        str | None,
+        typer.Option("--points", metavar='"x,y x,y x,y"', help="Eyes and mouth, in px of the photo."),
+    ] = None,
+    detector: Annotated[
+        str, typer.Option("--detector", help="auto, dlib, dlib-cnn, retinaface-mobile or retinaface-resnet50.")
+    ] = "auto",
+    scale: Annotated[
+        str, typer.Option("--scale", help="How many times larger the photo is written: 1, 2, 4 or auto.")
+    ] = "1",
+    tone: Annotated[
+        str, typer.Option("--tone", help="keep: a grey or toned photo stays so. colour: as the restorer made it.")
+    ] = "keep",
+    grain: Annotated[
+        float | None, typer.Option("--grain", help="0 none, 1 as much as round the face, to 1.5; else as measured.")
+    ] = None,
+    metadata: Annotated[
+        str, typer.Option("--metadata", help="keep, strip-gps (no places) or strip-all (the profile stays).")
+    ] = "keep",
+    quality: Annotated[int, typer.Option("--quality", min=1, max=100, help="Of a JPEG.")] = 95,
+    depth: Annotated[str, typer.Option("--depth", help="Bits a sample: source, 8 or 16.")] = "source",
+    layer: Annotated[
+        Path | None,
+        typer.Option("--layer", metavar="FILE", help="Also write the face as a layer: .png, or .tif with the photo."),
+    ] = None,
     again: Annotated[
         Path | None,
         typer.Option(
@@ -106,14 +132,17 @@ def restore(
 
     A new file is written; the photo and every pixel outside the face stay as they are.
     """
+    from engine.faces import parse_points
     from engine.restorers import find
     from engine.studio import Asked
+    from engine.studio.finish import Finish, Output, checked
 
     if again is not None:
         given = (person, restorer, out_dir, seed or None, face, choices or None, None if recipe == "quick" else recipe)
+        given += (points, grain, None if (detector, scale, tone) == ("auto", "1", "keep") else scale)
         if any(one is not None for one in given):
-            raise typer.BadParameter("--again takes all settings from the file; only PHOTO and --out go with it.")
-        _again(call, again, photo, out)
+            raise typer.BadParameter("--again takes all settings from the file; PHOTO and how to write it go with it.")
+        _again(call, again, photo, out, Output(metadata, quality, depth, layer))
         return
     if photo is None:
         raise typer.BadParameter("Missing argument: name a PHOTO or a FOLDER, or --again RESULT.json.")
@@ -129,17 +158,24 @@ def restore(
         seed=seed,
         face=face,
         device=call.device,
+        points=tuple((float(x), float(y)) for x, y in parse_points(points)) if points is not None else (),
+        detector=detector,
+        finish=Finish(scale, tone, grain),
+        output=Output(metadata, quality, depth, layer),
     )
+    checked(asked.finish, asked.output)
     if photo.is_dir():
         if out is not None:
             raise typer.BadParameter("--out names one file; the results of a folder go to --out-dir DIR.")
+        if points is not None or layer is not None:
+            raise typer.BadParameter("--points and --layer are of one photo; a folder has many.")
         _restore_all(call, photo, replace(asked, out=out_dir or photo))
         return
     if out is not None and out_dir is not None:
         raise typer.BadParameter("--out names the file and --out-dir its folder; give one of them.")
     made = _restore_one(call, asked, out)
     lines = [f"Restored face {made['face']} of {made['faces']} in {made['seconds']:.1f} s: {made['result']}"]
-    call.answer(made, [*lines, *_identity(made)])
+    call.answer(made, [*lines, *_identity(made), f"Seen: {made['damage']['words']}", *made["notes"]])
 
 
 def edit(
@@ -169,16 +205,18 @@ def _restore_one(call: Call, asked: Asked, out: Path | None) -> dict[str, Any]:
     from engine import images
     from engine.studio import work
 
-    images.read_photo(asked.photo)
-    target = out or images.free_name(asked.out, f"{asked.photo.stem}-restored", work.suffix_for(asked.photo))
+    photo = images.read_photo(asked.photo)
+    target = out or images.result_path(photo, asked.photo, asked.out)
     _refuse_taken(target)
+    if asked.output.layer is not None:
+        _refuse_taken(asked.output.layer)
     with call.holding() as workspace, call.following() as report:
         report.tick("loading", 0, 1)
         made = work.restore(workspace, replace(asked, out=target), report)
     return {**made, "restorer": asked.restorer, "identical": None}
 
 
-def _again(call: Call, provenance: Path, photo: Path | None, out: Path | None) -> None:
+def _again(call: Call, provenance: Path, photo: Path | None, out: Path | None, output: Output) -> None:
     """Make a result once more."""
     from engine import images
     from engine.studio import again
@@ -189,7 +227,7 @@ def _again(call: Call, provenance: Path, photo: Path | None, out: Path | None) -
     _refuse_taken(target)
     with call.holding() as workspace, call.following() as report:
         report.tick("loading", 0, 1)
-        made = again.restore_again(workspace, repeat, target, report, device=call.device)
+        made = again.restore_again(workspace, repeat, target, report, device=call.device, output=output)
     same = {
         True: f"It is {first.name} again, bit for bit.",
         False: f"It is not {first.name} bit for bit: other libraries, another device or another format make it differ.",
@@ -267,8 +305,8 @@ def _refuse_taken(target: Path) -> None:
     """Refuse now what saving would refuse only after the work."""
     from engine.images import AlreadyThere, NotSaved
 
-    if target.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise NotSaved(f"{target.name} must end in .png or .jpg. Name another --out.")
+    if target.suffix.lower() not in (".png", ".jpg", ".jpeg", ".tif", ".tiff"):
+        raise NotSaved(f"{target.name} must end in .png, .jpg or .tif. Name another --out.")
     if not target.parent.is_dir():
         raise NotSaved(f"There is no folder {target.parent}. Make it first, or name another --out.")
     try:
