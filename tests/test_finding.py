@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from engine import degrade
 from engine.evaluation import finding
@@ -194,5 +195,6 @@ def test_a_face_found_elsewhere_does_not_count():
 
 
 def test_a_folder_without_faces_is_refused(tmp_path):
+    Image.new("RGB", (64, 48), (90, 120, 60)).save(tmp_path / "lawn.png")
     with pytest.raises(finding.NothingToFind, match="No face is found in"):
         finding.gathered(tmp_path, 1)
