@@ -1,4 +1,4 @@
-"""Finds a Chromium for the browser tests: `python -m tests.browser` looks, and installs one where there is none.
+"""Gets what requirement files cannot: `python -m tests.browser` finds a Chromium, or installs one, and adds facexlib.
 
 Looked for, in this order: the one that Playwright keeps for itself, then one of the system. The tests only look; they
 never install.
@@ -11,7 +11,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import invalidate_caches
+from importlib.util import find_spec
 from pathlib import Path
+
+from engine.faces.networks import REQUIREMENT as FACEXLIB
 
 BROWSER_MISSING = "No Chromium was found for the browser tests. This finds or installs one: python -m tests.browser"
 
@@ -67,8 +71,22 @@ def install() -> Path | None:
     return found
 
 
+def install_networks() -> bool:
+    """Install facexlib, whose networks some tests fill, without the libraries it asks for; say whether it is there.
+
+    A requirements file cannot say that of one line; what facexlib asks for would spoil the headless OpenCV.
+    """
+    if find_spec("facexlib") is None:
+        _run([sys.executable, "-m", "pip", "install", "--no-deps", FACEXLIB])
+        invalidate_caches()
+    return find_spec("facexlib") is not None
+
+
 def main() -> int:
     """Print one line that says which browser the tests will use; return the exit code."""
+    if not install_networks():
+        sys.stderr.write(f'facexlib could not be installed. Run: python -m pip install --no-deps "{FACEXLIB}"\n')
+        return 1
     found = find() or install()
     if found is None:
         sys.stderr.write(

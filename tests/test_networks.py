@@ -28,7 +28,8 @@ from engine.faces.parsing import CLASSES, HEAD
 from engine.images import Pixels, read_photo
 from engine.weights import WeightsDamaged, WeightsMissing, read_published
 
-pytestmark = pytest.mark.skipif(find_spec("facexlib") is None, reason="facexlib is installed by a step of its own")
+if find_spec("facexlib") is None:
+    pytest.fail("facexlib is not installed. This installs what the tests need: python -m tests.browser", pytrace=False)
 
 RED = np.zeros((32, 32, 3), np.float32) + np.array([1, 0, 0], np.float32)
 

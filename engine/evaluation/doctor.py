@@ -39,7 +39,11 @@ PYTHONS = ((3, 11), (3, 13))
 ROOM_WANTED = 2_000_000_000
 """Bytes of free disk below which the doctor says so: some dozens of people with their tuned models and results."""
 
-FACE_FILES = ("shape_predictor_5_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat")
+FACE_FILES = (
+    "shape_predictor_5_face_landmarks.dat",
+    "mmod_human_face_detector.dat",
+    "dlib_face_recognition_resnet_model_v1.dat",
+)
 
 MODULES = {"dlib-bin": "dlib", "opencv-python-headless": "cv2"}
 """Libraries that other packages provide as well, with the name they are imported by."""

@@ -23,7 +23,8 @@ MOBILE = "detection_mobilenet0.25_Final.pth"
 PARSENET = "parsing_parsenet.pth"
 ARCFACE = "recognition_arcface_ir_se50.pth"
 
-INSTALL = 'pip install --no-deps "facexlib>=0.3,<0.4"'
+REQUIREMENT = "facexlib>=0.3,<0.4"
+INSTALL = f'pip install --no-deps "{REQUIREMENT}"'
 """Without what it asks for: its opencv-python would replace the headless one, and does not load where there is no
 libGL; and nothing that is used here needs its numba, filterpy and matplotlib."""
 

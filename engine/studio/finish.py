@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 TONES = ("keep", "colour")
 SCALES = ("1", "2", "4", "auto")
 GRAIN = (0.0, 1.5)
+LEAST_HEAD = 0.1
+"""Mean of a head's mask below which no head was seen; an aligned crop shows one over half its area."""
 
 
 class BadFinish(EngineError):
@@ -155,7 +157,6 @@ def finish_face(
         BadScale: the photo would become too large.
     """
     from engine.faces import Fitting, blend, choose_scale, enlarged_crop, fit, photo_tone, softer_than_input
-    from engine.faces import masker as head_masker
     from engine.faces.grain import HALF_AS_SOFT
     from engine.faces.softness import with_detail
 
@@ -165,13 +166,12 @@ def finish_face(
     wide = before.pixels if scale > 1 else pixels
     there = enlarged_crop(crop, scale)
     tone = photo_tone(pixels) if finish.tone == "keep" else None
-    parser = head_masker(weights)
+    notes: list[str] = []
+    mask = _head(crop, weights, notes)
     half = HALF_AS_SOFT if finish.sharpness is None else finish.sharpness
     fitting = Fitting(half, finish.grain, finish.detail, seed) if fitted else Fitting(0.0, 0.0, finish.detail, seed)
-    mask = parser.mask(crop.pixels) if parser is not None else None
     patch = fit(wide, there, restored, damage, tone=tone, mask=mask, fitting=fitting)
     pasted, share = blend(wide, [patch])
-    notes: list[str] = []
     soft = softer_than_input(wide, pasted, share)
     if soft.softer:
         # What the photo shows more clearly than the result is the photo's to keep, unless it is damage.
@@ -186,6 +186,19 @@ def finish_face(
         if larger > 1:
             notes.append(f"The face is small here: an output scale of {larger} keeps more of what was restored.")
     return Finished(before, images.merge(before, pasted, share), share, scale, tuple(notes))
+
+
+def _head(crop: FaceCrop, weights: Path | None, notes: list[str]) -> images.Mask | None:
+    """Give the head as ParseNet sees it, where the user has that network; None for the mask that needs none."""
+    from engine.faces import masker
+
+    try:
+        parser = masker(weights)
+    except EngineError as error:
+        notes.append(f"{error} The face was blended in without it.")
+        return None
+    mask = parser.mask(crop.pixels) if parser is not None else None
+    return mask if mask is not None and float(mask.mean()) > LEAST_HEAD else None
 
 
 def save(finished: Finished, path: Path, output: Output, settings: str) -> tuple[Path, Path | None, tuple[str, ...]]:
