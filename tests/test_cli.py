@@ -211,7 +211,7 @@ def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["restore"], "Missing argument"),
         (["restore", ".", "--out", "x.png"], "--out-dir DIR"),
         (["restore", "a.jpg", "--out", "x.png", "--out-dir", "y"], "give one of them"),
-        (["restore", "--again", "x.png.json", "--seed", "3"], "only PHOTO and --out go with it"),
+        (["restore", "--again", "x.png.json", "--seed", "3"], "PHOTO and how to write it"),
         (["people", "add", "Ann", "a.jpg", "--subject", "dog"], "--subject"),
         (["pretrain", "faces", "--out", "x", "--plan", "huge"], "the plans are: small,"),
         (["restore", "a.jpg", "--seed", "-1"], "--seed"),
@@ -459,8 +459,8 @@ def test_a_photo_without_a_face_and_a_face_that_is_not_there(
     made = here(capsys, "restore", "grey.png", "--restorer", "enlarge")
     assert (made.code, made.complaint) == (
         1,
-        "No face found in grey.png (400 x 300 px). "
-        "Crop it closer to the face, turn it upright, or choose another photo.",
+        "No face found in grey.png (400 x 300 px), nor in the cleaned picture. "
+        'Say where it is with --points "x,y x,y x,y" (eyes and mouth), or mark it on the page.',
     )
     side_by_side(sample_faces[:5], Path("five.png"))
     made = here(capsys, "restore", "five.png", "--restorer", "enlarge", "--face", "6")
@@ -489,12 +489,12 @@ def test_wrong_restorers_options_and_targets_are_refused_before_any_work(
             ["--restorer", "magic"],
             "There is no restorer 'magic'. Choose one of: enlarge, cleaner, diffbir,",
         ),
-        (["--set", "stepz=2"], "There is no option 'stepz' here. The options are: start, steps,"),
+        (["--set", "stepz=2"], "There is no option 'stepz' here. The options are: auto, start,"),
         (["--set", "steps=0"], "steps must be 1 to 100, got '0'."),
         (["--set", "steps"], "--set takes name=value, got 'steps'."),
         (["--out", "there.png"], "There is already something at there.png."),
         (["--out", "no/new.png"], "There is no folder no."),
-        (["--out", "new.gif"], "new.gif must end in .png or .jpg."),
+        (["--out", "new.gif"], "new.gif must end in .png, .jpg or .tif."),
         (["--out", "n" * 300 + ".png"], "File name too long. Name another --out."),
     ):
         made = here(capsys, "restore", photo, *arguments)

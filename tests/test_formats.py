@@ -257,11 +257,11 @@ def test_a_result_takes_its_sources_name_and_format(tmp_path):
     deep = images.Photo(deep_waves(), None, None, None, "a", source="TIFF")
     flat = images.Photo(eight(deep_waves()), None, None, None, "a", source="JPEG")
     assert images.result_path(deep, "in/IMG_1.tif", tmp_path) == tmp_path / "IMG_1-restored.tif"
-    assert images.result_path(flat, "in/IMG_1.JPG", tmp_path) == tmp_path / "IMG_1-restored.JPG"
-    assert images.result_path(flat, "in/IMG_1.png", tmp_path) == tmp_path / "IMG_1-restored.jpg"
+    assert images.result_path(flat, "in/IMG_1.JPG", tmp_path) == tmp_path / "IMG_1-restored.png"
+    assert images.result_path(flat, "in/IMG_1.png", tmp_path) == tmp_path / "IMG_1-restored.png"
     (tmp_path / "IMG_1-restored.tif").touch()
     assert images.result_path(deep, "in/IMG_1.tif", tmp_path) == tmp_path / "IMG_1-restored-2.tif"
-    assert images.result_path(flat, "IMG_1.jpg", tmp_path, suffix=".png") == tmp_path / "IMG_1-restored.png"
+    assert images.result_path(flat, "IMG_1.jpg", tmp_path, suffix=".jpg") == tmp_path / "IMG_1-restored.jpg"
     for source in ("HEIC", "AVIF", "WebP", "BMP", "JPEG 2000"):
         one, two = (images.Photo(p.samples, None, None, None, "a", source=source) for p in (deep, flat))
         assert images.result_name(one, "b.heic") == ("b-restored", ".tif")

@@ -251,6 +251,64 @@ def test_a_face_is_left_out_and_taken_back_by_keys(seen: Seen, browser_page: Pag
     status.get_by_text("3 of 3 used").wait_for()
 
 
+def test_a_face_that_is_not_found_is_marked_by_hand_and_corrected_by_keys(
+    seen: Seen, browser_page: Page, tmp_path: Path, sample_damaged: list[Path]
+) -> None:
+    from engine.images import save_photo
+
+    page = browser_page
+    rng = np.random.default_rng(3)
+    wall = tmp_path / "wall.png"
+    save_photo(np.repeat(rng.uniform(0.4, 0.6, (300, 400, 1)).astype(np.float32), 3, axis=2), wall)
+    page.goto(seen.app.address)
+    drop(page, "#damaged", [wall])
+    page.locator("#damaged .lk-notice").wait_for(timeout=60 * SECONDS)
+    assert "Mark the face" in page.locator("#damaged .lk-notice").inner_text()
+    page.get_by_role("button", name="Mark the face").click()
+    told = page.locator(".lk-marking p")
+    assert "eye at the left" in told.inner_text()
+    picture = page.locator("[data-pane=before] img").bounding_box()
+    assert picture is not None
+
+    def click(x: float, y: float) -> None:
+        page.mouse.click(picture["x"] + x * picture["width"] / 400, picture["y"] + y * picture["height"] / 300)
+
+    use = page.get_by_role("button", name="Use these")
+    assert use.is_disabled()
+    click(150, 120)
+    click(250, 120)
+    assert "mouth" in told.inner_text()
+    click(200, 210)
+    assert page.locator(".lk-point").count() == 3
+    page.get_by_role("button", name="Mouth").focus()
+    for _ in range(5):
+        page.keyboard.press("Shift+ArrowDown")
+    use.click()
+    page.locator("#damaged .lk-box").wait_for(timeout=20 * SECONDS)
+    assert page.locator("#damaged .lk-status").inner_text() == "1 face found"
+    kept = json.loads((seen.app.home / "desk" / "desk.json").read_text())["photo"]["faces"][0]
+    assert kept["by_hand"] is True
+    eyes, mouth = np.array(kept["marks"][:2]), np.array(kept["marks"][2])
+    assert np.allclose(eyes, [[150, 120], [250, 120]], atol=2)
+    scale = picture["width"] / 400
+    assert np.allclose(mouth, [200, 210 + 50 / scale], atol=2.5)
+    # The marks are there to be moved again, and Escape leaves them as they were.
+    page.get_by_role("button", name="Mark the face").click()
+    assert page.locator(".lk-point").count() == 3
+    page.keyboard.press("Escape")
+    assert page.locator(".lk-marking").is_hidden()
+    # An impossible face is refused in words.
+    page.get_by_role("button", name="Mark the face").click()
+    page.get_by_role("button", name="Start over").click()
+    for place in ((150, 120), (250, 120), (390, 125)):
+        click(*place)
+    use.click()
+    page.get_by_text("no face is like that").wait_for(timeout=20 * SECONDS)
+    # The photo of the other tests comes back, and with it its result.
+    drop(page, "#damaged", [sample_damaged[0]])
+    page.locator(".lk-facts").wait_for(timeout=30 * SECONDS)
+
+
 def test_a_file_that_was_not_dropped_here_is_not_read(
     seen: Seen, browser_page: Page, sample_damaged: list[Path]
 ) -> None:

@@ -152,11 +152,11 @@ def free_name(folder: str | os.PathLike[str], stem: str, suffix: str) -> Path:
 def result_name(photo: Photo, source: str | os.PathLike[str], ending: str = "-restored") -> tuple[str, str]:
     """Give stem and suffix of the result that is made of a photo: the source's name, an ending, the fitting format.
 
-    JPEG, PNG and TIFF stay what they are, with their suffix as it is written. Of what is not written here, 16 bits
-    become TIFF and 8 bits PNG, so that nothing is lost a second time.
+    PNG and TIFF stay what they are, with their suffix as it is written. All else becomes TIFF at 16 bits and PNG at 8:
+    a second JPEG would change every pixel that was to stay as it was.
     """
     path = Path(source)
-    written = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "TIFF": (".tif", ".tiff")}
+    written = {"PNG": (".png",), "TIFF": (".tif", ".tiff")}
     allowed = written.get(photo.source, (".tif",) if photo.depth == 16 else (".png",))
     suffix = path.suffix if path.suffix.lower() in allowed else allowed[0]
     return f"{path.stem}{ending}", suffix
