@@ -189,3 +189,15 @@ def test_the_priors_loss_is_the_same_for_the_same_draw(faces, tmp_path):
     pairs = data.batch(faces, size=128, count=2, seed=0, step=0)
     losses = [float(prior_loss(trainer.prior, pairs, torch.Generator().manual_seed(s)).detach()) for s in (1, 1, 2)]
     assert losses[0] == losses[1] != losses[2]
+
+
+def test_some_pairs_ask_for_colour_and_say_so_and_the_cleaner_sees_none_of_them(faces):
+    def asking(captioned):
+        drawn = [data.draw_sample(faces, 128, np.random.default_rng(n), captioned=captioned) for n in range(120)]
+        spread = lambda p: float(np.abs(p - p.mean(axis=2, keepdims=True)).mean())  # noqa: E731
+        return [pair for pair in drawn if spread(pair.good) > 0.02 > 0.005 > spread(pair.bad)]
+
+    # Colour noise on the grey half gives it a little spread, so only the quiet ones are counted.
+    found = asking(True)
+    assert found and all("a colour photo" in pair.caption for pair in found)
+    assert not asking(False)

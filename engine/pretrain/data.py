@@ -96,8 +96,15 @@ class Sample:
     caption: str
 
 
-def draw_sample(faces: FaceFolder, size: int, rng: np.random.Generator) -> Sample:
+COLOURED = 0.12
+"""Share of colour faces whose damaged half is grey while the caption asks for colour, so that colour can be asked for."""
+
+
+def draw_sample(faces: FaceFolder, size: int, rng: np.random.Generator, *, captioned: bool = True) -> Sample:
     """Draw one pair from the people to train on.
+
+    Where a caption is read, some pairs turn grey into colour, and their caption always says so: without being asked, a
+    grey photo stays grey.
 
     Faces are varied by crop, scale, mirror, tone and grey. At sizes below 256 the crop is a random part of the face at
     a random scale, so that a network trained small has seen both whole faces and full-size texture.
@@ -127,21 +134,30 @@ def draw_sample(faces: FaceFolder, size: int, rng: np.random.Generator) -> Sampl
         if rng.random() < 0.4:
             good = degrade.toned(good, rng)
     bad = good
+    coloured = captioned and not grey and rng.random() < COLOURED
+    if coloured:
+        bad = np.repeat(good @ np.array([[0.299], [0.587], [0.114]], np.float32), 3, axis=2)
     if rng.random() < 0.35:
         bad = degrade.age(bad, rng, face_size=scaled_to)
     if rng.random() < 0.95:
         bad = degrade.degrade(bad, rng, face_size=scaled_to)
-    return Sample(np.ascontiguousarray(good), np.ascontiguousarray(bad), caption(grey=grey, rng=rng))
+    return Sample(np.ascontiguousarray(good), np.ascontiguousarray(bad), caption(grey=grey, rng=rng, say=coloured))
 
 
 CAPTION_WORDS = ("a", "photo", "of", "person", "man", "woman", "child", "colour", "black", "and", "white")
 """Every word that `caption` uses."""
 
 
-def caption(*, grey: bool, rng: np.random.Generator) -> str:
-    """Say what is known of a picture. Who is a man and who a woman is not known, so all four subject words are used."""
+def caption(*, grey: bool, rng: np.random.Generator, say: bool = False) -> str:
+    """Say what is known of a picture. Who is a man and who a woman is not known, so all four subject words are used.
+
+    Args:
+        grey: whether it is without colour.
+        rng: draws the words.
+        say: whether the caption must tell that; else half of them do.
+    """
     subject = str(rng.choice(["person", "person", "man", "woman", "child"]))
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 and not say:
         return f"a photo of a {subject}"
     return f"a black and white photo of a {subject}" if grey else f"a colour photo of a {subject}"
 
@@ -155,12 +171,12 @@ class Batch:
     captions: list[str]
 
 
-def batch(faces: FaceFolder, *, size: int, count: int, seed: int, step: int) -> Batch:
+def batch(faces: FaceFolder, *, size: int, count: int, seed: int, step: int, captioned: bool = True) -> Batch:
     """Make the batch of a step. It depends on its arguments alone, so a resumed training sees the same pictures."""
     import torch
 
     rng = np.random.default_rng([seed, size, step])
-    drawn = [draw_sample(faces, size, rng) for _ in range(count)]
+    drawn = [draw_sample(faces, size, rng, captioned=captioned) for _ in range(count)]
 
     def tensor(pictures: list[NDArray[np.float32]]) -> Any:
         return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous() * 2 - 1
@@ -169,7 +185,7 @@ def batch(faces: FaceFolder, *, size: int, count: int, seed: int, step: int) -> 
 
 
 def batches(
-    faces: FaceFolder, *, size: int, count: int, seed: int, first: int, last: int, workers: int
+    faces: FaceFolder, *, size: int, count: int, seed: int, first: int, last: int, workers: int, captioned: bool = True
 ) -> Iterator[Batch]:
     """Give the batches of steps `first` to `last - 1` in order, made ahead by `workers` threads.
 
@@ -181,7 +197,7 @@ def batches(
     with ThreadPoolExecutor(max(1, workers)) as pool:
         waiting: deque[Future[Batch]] = deque()
         for step in range(first, last):
-            waiting.append(pool.submit(batch, faces, size=size, count=count, seed=seed, step=step))
+            waiting.append(pool.submit(batch, faces, size=size, count=count, seed=seed, step=step, captioned=captioned))
             if len(waiting) > max(2, 2 * workers):
                 yield waiting.popleft().result()
         while waiting:

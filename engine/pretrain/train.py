@@ -105,6 +105,7 @@ class Trainer:
             first=self.step,
             last=last,
             workers=max(1, min(8, (os.cpu_count() or 2) // 2)),
+            captioned=stage.part == "prior",
         )
         for pairs in made:
             for group in self.optimiser.param_groups:
