@@ -203,3 +203,13 @@ def test_ranks_of_equal_values_are_shared():
     assert damage_table.rank_correlation(a, a**3) == pytest.approx(1)
     assert damage_table.rank_correlation(a, -a) == pytest.approx(-1)
     assert abs(damage_table.rank_correlation(np.array([0.0, 1, 0, 1]), np.array([0.0, 0, 1, 1]))) < 1e-9
+
+
+def test_a_face_that_is_washed_out_or_faded_is_said_to_be(truths):
+    crop = truths[0]
+    plain = estimate_damage(crop)
+    assert "ashed out" not in plain.words and "aded" not in plain.words
+    washed = estimate_damage(np.clip(crop * 2.2 + 0.1, 0, 1).astype(np.float32))
+    assert washed.clipped > plain.clipped and "ashed out" in washed.words and washed.severity >= 0.15
+    faded = estimate_damage((0.5 + (crop - 0.5) * 0.25).astype(np.float32))
+    assert faded.contrast < plain.contrast and "aded (" in faded.words and faded.severity >= 0.15

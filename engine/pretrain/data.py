@@ -97,7 +97,7 @@ class Sample:
 
 
 COLOURED = 0.12
-"""Share of colour faces whose damaged half is grey while the caption asks for colour, so that colour can be asked for."""
+"""Share of colour faces whose damaged half is grey while the caption asks for colour, so that it can be asked for."""
 
 
 def draw_sample(faces: FaceFolder, size: int, rng: np.random.Generator, *, captioned: bool = True) -> Sample:
