@@ -175,6 +175,7 @@ def test_help_lists_every_command(folder: Path) -> None:
         "evaluate",
         "evaluate-galleries",
         "card",
+        "figures",
         "pretrain",
         "bench",
         "bench-faces",

@@ -1,4 +1,4 @@
-"""`card`: the model card of a prior, measured anew."""
+"""`card` and `figures`: what a prior is worth, measured anew, and written where it is told."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from ui.cli.call import Call, command
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command of this file to the app."""
+    """Add the commands of this file to the app."""
     command(app, "card", answers="card")(card)
+    command(app, "figures", answers="figures")(figures)
 
 
 def card(
@@ -42,3 +43,26 @@ def card(
     told = f"missed: {'; '.join(missed)}" if missed else "all targets are reached"
     value = {"card": str(written), **{key: measured[key] for key in ("faces", "groups", "targets", "nearest", "sweep")}}
     call.answer(value, [f"{written}: {told}."])
+
+
+def figures(
+    call: Call,
+    faces: Annotated[Path, typer.Argument(metavar="FACES", readable=False, help="The folder of the training.")],
+    people: Annotated[Path, typer.Argument(metavar="PEOPLE", readable=False, help="A folder of photos a person.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for what is made on the way.")],
+    old: Annotated[Path | None, typer.Option("--old", help="Scans of old photos, for the card.")] = None,
+    parts: Annotated[
+        list[str] | None, typer.Option("--part", help="card, people, galleries, demo or speed; else all of them.")
+    ] = None,
+    recipe: Annotated[str, typer.Option("--recipe", help="How the tuning is done.")] = "quick",
+) -> None:
+    """Measure everything that depends on the shipped prior, and rewrite the README and the model card."""
+    with call.holding() as workspace, call.following() as report:
+        report.tick("loading", 0, 1)
+        from engine.evaluation import figures as made
+
+        chosen = tuple(parts) if parts else made.PARTS
+        written = made.run(
+            workspace, faces, people, out, report, old=old, parts=chosen, recipe=recipe, device=call.device
+        )
+    call.answer({"parts": list(chosen), "written": written}, [f"Rewritten: {', '.join(written)}."])

@@ -174,6 +174,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "sweep[].identity": "dlib distance to the truth",
         "sweep[].seconds": "of one face",
     },
+    "figures": {"parts": "what was measured", "written": "files that were rewritten"},
     "bench": {
         "machine": "cpu, cores, memory_gib, system, python, likeness, torch, load (minute before), device, precision",
         "rows[].name": "what was measured",
