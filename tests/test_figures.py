@@ -31,7 +31,7 @@ def test_only_the_part_is_replaced_whatever_it_holds(tmp_path: Path):
 
 
 def test_a_part_that_does_not_exist_is_refused_before_anything_is_measured(workspace, tmp_path):
-    with pytest.raises(NoSuchPart, match="There is no part 'weather'. The parts are: card, people"):
+    with pytest.raises(NoSuchPart, match=r"There is no part 'weather'\. The parts are: card, people"):
         run(workspace, tmp_path, tmp_path, tmp_path / "out", SilentReport(), parts=("weather",))
     assert not (tmp_path / "out").exists()
 
