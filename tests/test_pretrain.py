@@ -37,6 +37,14 @@ class StopAt(SilentReport):
             raise Cancelled
 
 
+class Kept(SilentReport):
+    def __init__(self):
+        self.measures = []
+
+    def measure(self, step, values):
+        self.measures.append((step, values))
+
+
 def weights_of(trainer):
     return {
         f"{part}.{name}": value.clone()
@@ -201,3 +209,30 @@ def test_some_pairs_ask_for_colour_and_say_so_and_the_cleaner_sees_none_of_them(
     found = asking(True)
     assert found and all("a colour photo" in pair.caption for pair in found)
     assert not asking(False)
+
+
+def test_held_out_people_are_looked_at_and_the_best_average_is_kept(faces, tmp_path):
+    plan = replace(PLANS["toy"], look_every=1, average=0.0)
+    trainer = Trainer(plan, faces, tmp_path, device="cpu")
+    kept = Kept()
+    assert trainer.run(kept)
+    looks = [values["held_out"] for _, values in kept.measures if "held_out" in values]
+    assert len(looks) == 8 and all(value > 0 for value in looks)
+    # Each stage ends with the best of its looks, not with its last.
+    assert trainer.look(plan.stages[-1]) == pytest.approx(min(looks[4:]), rel=1e-5)
+    logged = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [round(v, 6) for v in looks] == [line["held_out"] for line in logged if "held_out" in line]
+
+
+def test_a_stage_ends_early_when_held_out_people_get_no_better(faces, tmp_path):
+    class Numb(Trainer):
+        """A training that can learn nothing."""
+
+        def _step(self, stage, pairs):
+            return 1.0
+
+    stage = Stage("cleaner", 128, 40, 2, 1e-3)
+    trainer = Numb(replace(PLANS["toy"], stages=(stage,), look_every=1, patience=3), faces, tmp_path, device="cpu")
+    kept = Kept()
+    assert trainer.run(kept)
+    assert len([1 for _, values in kept.measures if "held_out" in values]) == 4

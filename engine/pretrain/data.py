@@ -173,10 +173,13 @@ class Batch:
 
 def batch(faces: FaceFolder, *, size: int, count: int, seed: int, step: int, captioned: bool = True) -> Batch:
     """Make the batch of a step. It depends on its arguments alone, so a resumed training sees the same pictures."""
-    import torch
-
     rng = np.random.default_rng([seed, size, step])
-    drawn = [draw_sample(faces, size, rng, captioned=captioned) for _ in range(count)]
+    return stacked([draw_sample(faces, size, rng, captioned=captioned) for _ in range(count)])
+
+
+def stacked(drawn: list[Sample]) -> Batch:
+    """Give samples of one size as a batch."""
+    import torch
 
     def tensor(pictures: list[NDArray[np.float32]]) -> Any:
         return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous() * 2 - 1

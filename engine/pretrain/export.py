@@ -26,8 +26,8 @@ def export(trainer: Trainer, folder: Path, *, figures: Mapping[str, float] | Non
     faces = trainer.faces
     shown: dict[str, int] = dict(trainer.before.get("pictures_shown", {}))
     for number, stage in enumerate(trainer.plan.stages):
-        full = -(-stage.samples // stage.batch)
-        steps = full if number < trainer.stage else trainer.step if number == trainer.stage else 0
+        over = number < trainer.stage
+        steps = trainer.ended[number] if over else trainer.step if number == trainer.stage else 0
         shown[f"{stage.part} at {stage.size} px"] = (
             shown.get(f"{stage.part} at {stage.size} px", 0) + steps * stage.batch
         )

@@ -33,6 +33,10 @@ class Plan:
     seed: int = 0
     average: float = 0.999
     """Decay a step of the exponential average of the weights, which is what is validated and shipped."""
+    look_every: int = 500
+    """Steps between two looks at people whom the training does not see."""
+    patience: int = 10
+    """Looks in a row without a better one after which a stage ends early."""
 
 
 PLANS: dict[str, Plan] = {
@@ -61,6 +65,7 @@ PLANS: dict[str, Plan] = {
         (Stage("cleaner", 128, 8, 2, 1e-3), Stage("prior", 128, 8, 2, 1e-3)),
         widths="toy",
         average=0.5,
+        look_every=2,
     ),
 }
 """`small` is for a laptop's CPU in an evening, `more` goes on from a stored prior, `long` is for a CUDA card, `toy` for

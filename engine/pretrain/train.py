@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import EngineError
-from engine.pretrain.data import Batch, FaceFolder, batches
+from engine.pretrain.data import Batch, FaceFolder, batches, held_out_pairs, stacked
 from engine.pretrain.plan import Plan, Stage
 from engine.prior import device as devices
 from engine.prior import pocket
@@ -27,6 +27,10 @@ from engine.workspace import write_bytes
 DROP_GUIDE = 0.1
 DROP_CAPTION = 0.1
 SAVE_EVERY_SECONDS = 180.0
+LOOKED_AT = 16
+"""Faces of people kept out of training that each look restores."""
+LOOKS_DRAWN = 4
+"""Noise levels that a look draws for each of them."""
 
 
 class BadCheckpoint(EngineError):
@@ -55,6 +59,11 @@ class Trainer:
             averaged.load_state_dict(module.state_dict())
         self.stage, self.step, self.seconds = 0, 0, 0.0
         self.before: dict[str, Any] = {}
+        self.best: dict[str, Any] = {}
+        """Loss on held-out people and averaged weights at this stage's best look, and how many looks ago that was."""
+        self.ended: list[int] = []
+        """Steps of each stage that is over; fewer than planned where held-out people got no better."""
+        self._looked_at: tuple[int, Batch] | None = None
         self.optimiser = self._optimiser()
         if self.checkpoint.exists():
             self._load()
@@ -85,6 +94,8 @@ class Trainer:
                 if not self._run_stage(self.plan.stages[self.stage], report, until_seconds):
                     self.save()
                     return False
+                self._take_best(self.plan.stages[self.stage])
+                self.ended.append(self.step)
                 self.stage, self.step = self.stage + 1, 0
                 if self.stage < len(self.plan.stages):
                     self.optimiser = self._optimiser()
@@ -120,6 +131,8 @@ class Trainer:
                 line = {"stage": self.stage, "part": stage.part, "size": stage.size, "step": self.step, "of": last}
                 self._write_log({**line, "loss": round(losses, 5), "seconds": round(self.seconds)})
                 report.measure(self.step, {"loss": losses})
+            if self.step % self.plan.look_every == 0 and self._tired(stage, report):
+                return True
             if now - saved > SAVE_EVERY_SECONDS:
                 self.save()
                 saved = now
@@ -127,6 +140,42 @@ class Trainer:
             if until_seconds is not None and self.seconds >= until_seconds and self.step < last:
                 return False
         return True
+
+    def look(self, stage: Stage) -> float:
+        """Give the averaged weights' loss on people kept out of training; the same pictures and noise each time."""
+        if self._looked_at is None or self._looked_at[0] != stage.size:
+            pairs = held_out_pairs(self.faces, size=stage.size, count=LOOKED_AT)
+            self._looked_at = stage.size, stacked(pairs)
+        loss = cleaner_loss if stage.part == "cleaner" else prior_loss
+        draws = 1 if stage.part == "cleaner" else LOOKS_DRAWN
+        with torch.no_grad(), devices.autocast(self.device):
+            seen = [
+                float(loss(self.average, self._looked_at[1], torch.Generator().manual_seed(seed)))
+                for seed in range(draws)
+            ]
+        return sum(seen) / draws
+
+    def _tired(self, stage: Stage, report: Report) -> bool:
+        """Look, remember the best, and say whether the stage should end because nothing gets better."""
+        loss = self.look(stage)
+        report.measure(self.step, {"held_out": loss})
+        self._write_log({"stage": self.stage, "step": self.step, "held_out": round(loss, 6)})
+        if not self.best or loss < self.best["loss"]:
+            weights = {
+                name: {key: value.clone() for key, value in parts(self.average)[name].state_dict().items()}
+                for name in TRAINED[stage.part]
+            }
+            self.best = {"loss": loss, "looks": 0, "weights": weights}
+            return False
+        self.best["looks"] += 1
+        return self.best["looks"] >= self.plan.patience
+
+    def _take_best(self, stage: Stage) -> None:
+        """Go back to the best averaged weights of the stage that ended, if the last are worse."""
+        if self.best and self.look(stage) > self.best["loss"]:
+            for name, weights in self.best["weights"].items():
+                parts(self.average)[name].load_state_dict(weights)
+        self.best = {}
 
     def _step(self, stage: Stage, pairs: Batch) -> float:
         step = cleaner_loss if stage.part == "cleaner" else prior_loss
@@ -166,6 +215,8 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "before": self.before,
+            "best": self.best,
+            "ended": self.ended,
             "parts": {k: m.state_dict() for k, m in parts(self.prior).items()},
             "average": {k: m.state_dict() for k, m in parts(self.average).items()},
             "optimiser": self.optimiser.state_dict(),
@@ -183,7 +234,9 @@ class Trainer:
                 "Go on with that plan or name an empty folder."
             )
         self.stage, self.step, self.seconds = state["stage"], state["step"], state["seconds"]
-        self.before = state.get("before", {})
+        self.before, self.best = state.get("before", {}), state.get("best", {})
+        planned = [-(-stage.samples // stage.batch) for stage in self.plan.stages[: self.stage]]
+        self.ended = state.get("ended", planned)
         for name, module in parts(self.prior).items():
             module.load_state_dict(state["parts"][name])
         for name, module in parts(self.average).items():
