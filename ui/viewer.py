@@ -28,12 +28,14 @@ def show(desk: Desk, view: View) -> dict[str, Any]:
     """Give what the viewer shows: the result if it is of the photo on the desk, else the photo alone."""
     photo, result = view.photo, view.result
     if result is not None and (photo is None or photo.preview == result.before):
+        scale = int(result.provenance["seen"].get("scale", 1))
         return {
             "before": address(desk, result.before),
             "after": address(desk, result.after),
             "width": result.width,
             "height": result.height,
-            "face": list(result.provenance["face"]["box"]),
+            "scale": scale,
+            "face": [scale * side for side in result.provenance["face"]["box"]],
             "facts": _facts(desk, view, result),
             "marks": _marks(photo),
         }

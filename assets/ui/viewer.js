@@ -116,7 +116,8 @@ const PLACES = ["left", "right", "mouth"];
 function mark(on) {
   const value = props.value || {};
   if (on && !value.marks) return;
-  state.marks = on ? value.marks.map((point) => [...point]) : null;
+  // Marks are in px of the photo; a result may have been written larger.
+  state.marks = on ? value.marks.map((point) => point.map((at) => at * (value.scale || 1))) : null;
   if (on && state.marks.length === PLACES.length && value.face) zoomTo("face");
   else draw();
   if (on) canvas.focus();
@@ -193,7 +194,10 @@ marking.addEventListener("click", (event) => {
     canvas.focus();
     return;
   }
-  if (button.dataset.mark === "use") trigger("marked", { points: state.marks });
+  if (button.dataset.mark === "use") {
+    const scale = props.value.scale || 1;
+    trigger("marked", { points: state.marks.map((point) => point.map((at) => at / scale)) });
+  }
   mark(false);
   find(".lk-mark").focus();
 });
