@@ -69,7 +69,8 @@ class Provenance:
     finish: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """How the face was fitted into the photo; see `studio.finish.Finish`."""
     seen: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """`damage` with its `words`, `faithful_db`, `identity_from` and the output `scale`."""
+    """`damage` with its `words`, `faithful_db`, `identity_from` the output `scale` and `background`, what
+    enlarged the photo."""
     notes: tuple[str, ...] = ()
     """What the user was told, in sentences."""
     engine: str = __version__

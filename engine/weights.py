@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,10 +73,14 @@ def read(folder: Path, file: WeightFile) -> dict[str, Tensor]:
     return load_file(verify(folder, file))
 
 
-def read_published(path: Path) -> dict[str, Tensor]:
+def read_published(path: Path, within: str = "") -> dict[str, Tensor]:
     """Read a `.pth` file of tensors, as authors of networks publish them, onto the CPU; no code in it is run.
 
     Names lose the `module.` that training on several cards puts before them.
+
+    Args:
+        path: of the file.
+        within: name under which the file holds its tensors, "" where it holds nothing else.
 
     Raises:
         WeightsMissing: not there.
@@ -91,6 +96,8 @@ def read_published(path: Path) -> dict[str, Tensor]:
         raise WeightsDamaged(_not_weights(path)) from error
     except (pickle.UnpicklingError, struct.error, OverflowError, MemoryError, AssertionError) as error:
         raise WeightsDamaged(_not_weights(path)) from error
+    if within and isinstance(value, dict):
+        value = value.get(within)
     if not isinstance(value, dict):
         raise WeightsDamaged(_not_weights(path))
     named = {str(name).removeprefix("module."): tensor for name, tensor in value.items()}
@@ -99,13 +106,20 @@ def read_published(path: Path) -> dict[str, Tensor]:
     return named
 
 
-def fill(network: Module, path: Path) -> None:
+def fill(network: Module, path: Path, *, within: str = "", published: Callable[[str], str] = str) -> None:
     """Fill a network with a published file, strictly: each of its tensors, and no others.
+
+    Args:
+        network: changed in place.
+        path: of the file.
+        within: as in `read_published`.
+        published: gives the file's name for a tensor by the network's own; the same name unless given.
 
     Raises:
         WeightsMissing, WeightsDamaged: as `read_published`, or the file is one of another network.
     """
-    tensors, wanted = read_published(path), network.state_dict()
+    own = network.state_dict()
+    tensors, wanted = read_published(path, within), {published(name): tensor for name, tensor in own.items()}
     wrong = sorted(name for name in {*tensors, *wanted} if _shape(tensors, name) != _shape(wanted, name))
     if wrong:
         raise WeightsDamaged(
@@ -113,7 +127,7 @@ def fill(network: Module, path: Path) -> None:
             f"{_shape(tensors, wrong[0]) or 'missing'} and should be {_shape(wanted, wrong[0]) or 'absent'}. "
             "Get the file again."
         )
-    network.load_state_dict(tensors)
+    network.load_state_dict({name: tensors[published(name)] for name in own})
 
 
 def _shape(tensors: dict[str, Tensor], name: str) -> str | None:

@@ -156,6 +156,7 @@ STAGES: dict[str, str] = {
     "preparing generic faces": "Preparing other faces to compare with",
     "personalizing": "Getting to know the face",
     "restoring": "Restoring",
+    "enlarging the photo": "Making the photo larger",
     "fitting into the photo": "Fitting it into the photo",
 }
 """A stage's name as work reports it, and as the page says it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,8 @@ from engine import __version__
 from engine.errors import EngineError
 from engine.progress import Report
 from engine.results import read_provenance
-from engine.studio import work
-from engine.studio.finish import Output, finish_from
+from engine.studio import enlarging, work
+from engine.studio.finish import Finish, Output, finish_from
 from engine.studio.work import Asked, Chosen
 from engine.workspace import Workspace, sha256_file
 
@@ -100,7 +100,7 @@ def restore_again(
         device=device,
         chosen=_chosen_as_told(told, repeat.result_name),
         tuned=tuned.folder if tuned is not None else None,
-        finish=finish_from(told["finish"]),
+        finish=_finish_as_told(workspace, repeat),
         output=output or Output(),
     )
     try:
@@ -147,6 +147,25 @@ def _tuned_as_told(workspace: Workspace, told: Mapping[str, Any]) -> TunedModel:
         f"The tuned model {wanted[:12]} that it was made with{recipe} is not in the data folder {workspace.root}. "
         "Name the data folder with --workspace, or tune the person again with the same photos and recipe."
     )
+
+
+def _finish_as_told(workspace: Workspace, repeat: Repeat) -> Finish:
+    """Give the finish, with the same enlarger whatever the folder of weights holds by now."""
+    finish = finish_from(repeat.told["finish"])
+    seen: Mapping[str, Any] = repeat.told["seen"]
+    scale, background = int(seen.get("scale", 1)), str(seen.get("background", enlarging.LANCZOS))
+    if scale == 1:
+        return finish
+    if background == enlarging.LANCZOS:
+        return replace(finish, background=enlarging.LANCZOS)
+    path = enlarging.network_file(workspace.weights, scale)
+    there = "none" if path is None else enlarging.name(path)
+    if there != background:
+        raise NotTheSame(
+            f"The photo of {repeat.result_name} was enlarged by {background}, and for {scale} times its size there is "
+            f"{there} in {workspace.weights}. Put that file back, or restore the photo anew without --again."
+        )
+    return finish
 
 
 def _chosen_as_told(told: Mapping[str, Any], name: str) -> Chosen:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import __version__, images
 from engine.errors import EngineError
+from engine.progress import Tick, silent
 from engine.restorers import Options, option, read_options
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 TONES = ("keep", "colour")
 SCALES = ("1", "2", "4", "auto")
+BACKGROUNDS = ("auto", "lanczos")
 GRAIN = (0.0, 1.5)
 LEAST_HEAD = 0.1
 """Mean of a head's mask below which no head was seen; an aligned crop shows one over half its area."""
@@ -40,6 +42,8 @@ class Finish:
     """0 leaves the face as sharp as it was made, 1 makes it as soft as the sharpest round it; None takes a half."""
     detail: float | None = None
     """Share of the photo's own detail beyond the crop's resolution, 0 to 1; None lets the damage decide."""
+    background: str = "auto"
+    """How the photo is enlarged. `auto`: by Real-ESRGAN where its weights are there. `lanczos`: never by a network."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,18 @@ class FinishOptions(Options):
         "How many times larger it is written; auto enlarges for small faces.",
         choices=SCALES,
     )
+    background: str = option(
+        "auto",
+        "Enlarging",
+        "auto: by Real-ESRGAN where its weights are there, which takes long without a card. lanczos: never.",
+        choices=BACKGROUNDS,
+        advanced=True,
+    )
 
     def finish(self) -> Finish:
         """Give what the knobs say."""
-        return Finish(self.scale, self.tone, None if self.measured_grain else self.grain, self.sharpness)
+        grain = None if self.measured_grain else self.grain
+        return Finish(self.scale, self.tone, grain, self.sharpness, background=self.background)
 
 
 @dataclass(frozen=True)
@@ -107,6 +119,8 @@ class Finished:
     mask: images.Mask
     """How much of each pixel was replaced."""
     scale: int
+    background: str
+    """What enlarged the photo; see `enlarging.Enlarged`."""
     notes: tuple[str, ...]
     """What the user should know, in sentences."""
 
@@ -117,6 +131,8 @@ def checked(finish: Finish, output: Output) -> None:
         raise BadFinish(f"The output scale must be auto, 1, 2 or 4, got {finish.scale!r}.")
     if finish.tone not in TONES:
         raise BadFinish(f"The tone must be {' or '.join(TONES)}, got {finish.tone!r}.")
+    if finish.background not in BACKGROUNDS:
+        raise BadFinish(f"The enlarging must be {' or '.join(BACKGROUNDS)}, got {finish.background!r}.")
     _within("The grain", finish.grain, *GRAIN)
     _within("The sharpness", finish.sharpness, 0.0, 1.0)
     _within("The detail", finish.detail, 0.0, 1.0)
@@ -139,6 +155,8 @@ def finish_face(
     fitted: bool,
     seed: int,
     weights: Path | None = None,
+    device: str = "auto",
+    tick: Tick = silent,
 ) -> Finished:
     """Put a restored crop into its photo.
 
@@ -151,32 +169,40 @@ def finish_face(
         finish: the settings.
         fitted: whether the face gets the photo's grain and sharpness.
         seed: of the grain.
-        weights: folder of the user's networks, where ParseNet is looked for.
+        weights: folder of the user's networks, where ParseNet and Real-ESRGAN are looked for.
+        device: where Real-ESRGAN runs, as everywhere.
+        tick: called after each tile that Real-ESRGAN enlarges.
 
     Raises:
         BadScale: the photo would become too large.
+        Cancelled: from the tick.
     """
     from engine.faces import Fitting, blend, choose_scale, enlarged_crop, fit, photo_tone, softer_than_input
     from engine.faces.grain import HALF_AS_SOFT
     from engine.faces.softness import with_detail
+    from engine.studio.enlarging import enlarge
 
     wanted = finish.scale if finish.scale == "auto" else int(finish.scale)
     scale = choose_scale(crop, (photo.width, photo.height), wanted)
-    before = images.enlarged(photo, scale) if scale > 1 else photo
+    enlarger = weights if finish.background == "auto" else None
+    enlarging = enlarge(photo, pixels, scale, enlarger, device=device, tick=tick)
+    before = enlarging.photo
     wide = before.pixels if scale > 1 else pixels
+    # What a network drew is no detail of the photo's, so the face is held against what Lanczos gives.
+    own = wide if enlarging.plain is before else enlarging.plain.pixels
     there = enlarged_crop(crop, scale)
     tone = photo_tone(pixels) if finish.tone == "keep" else None
-    notes: list[str] = []
+    notes = list(enlarging.notes)
     mask = _head(crop, weights, notes)
     half = HALF_AS_SOFT if finish.sharpness is None else finish.sharpness
     fitting = Fitting(half, finish.grain, finish.detail, seed) if fitted else Fitting(0.0, 0.0, finish.detail, seed)
     patch = fit(wide, there, restored, damage, tone=tone, mask=mask, fitting=fitting)
     pasted, share = blend(wide, [patch])
-    soft = softer_than_input(wide, pasted, share)
+    soft = softer_than_input(own, pasted, share)
     if soft.softer:
         # What the photo shows more clearly than the result is the photo's to keep, unless it is damage.
-        pasted = with_detail(wide, pasted, share)
-        soft = softer_than_input(wide, pasted, share)
+        pasted = with_detail(own, pasted, share)
+        soft = softer_than_input(own, pasted, share)
     if soft.softer:
         notes.append(f"{soft.words} Less grain to clean away or a higher Fidelity to Quality may help.")
     if tone is not None and not tone.grey:
@@ -185,7 +211,7 @@ def finish_face(
         larger = choose_scale(crop, (photo.width, photo.height), "auto")
         if larger > 1:
             notes.append(f"The face is small here: an output scale of {larger} keeps more of what was restored.")
-    return Finished(before, images.merge(before, pasted, share), share, scale, tuple(notes))
+    return Finished(before, images.merge(before, pasted, share), share, scale, enlarging.background, tuple(notes))
 
 
 def _head(crop: FaceCrop, weights: Path | None, notes: list[str]) -> images.Mask | None:

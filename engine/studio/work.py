@@ -302,6 +302,8 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
         fitted=ready.info.fitted,
         seed=asked.seed,
         weights=ready.weights,
+        device=str(ready.prior.device),
+        tick=stage(report, "enlarging the photo"),
     )
     told, words = finishing.honest_words(damage, crop, made, ready.gallery)
     identity = identity_of(crop.pixels, made, ready.gallery)
@@ -311,7 +313,7 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
     notes = finishing.joined(photo.notes, words, done.notes, lost)
     provenance = replace(
         _provenance(ready, asked, chosen, crop, result, seconds, identity),
-        seen={**told, "scale": done.scale},
+        seen={**told, "scale": done.scale, "background": done.background},
         notes=tuple(notes),
     )
     try:
@@ -332,6 +334,7 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
         "person": ready.person.name if ready.person is not None else "",
         **told,
         "scale": done.scale,
+        "background": done.background,
         "notes": notes,
     }
 

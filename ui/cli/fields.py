@@ -81,6 +81,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "identity_from": "photo, or references where the damaged face alone is too weak to be matched; empty without a "
         "person",
         "scale": "how many times larger the photo was written",
+        "background": "what enlarged it: lanczos, or Real-ESRGAN with its file's SHA-256; empty at its own size",
         "notes": "what you should know of this result, in sentences",
         "identical": "with --again: whether the file is the first one bit for bit; null where nobody can tell, and "
         "without --again",
