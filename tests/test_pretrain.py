@@ -106,6 +106,8 @@ def test_training_can_start_from_a_stored_prior(faces, tmp_path):
     for part, network in parts(second.prior).items():
         for a, b in zip(network.parameters(), parts(stored)[part].parameters(), strict=True):
             assert torch.equal(a, b)
+    with pytest.raises(BadCheckpoint, match="those of the prior to begin from are others"):
+        Trainer(replace(PLANS["toy"], widths="full"), faces, tmp_path / "three", device="cpu").start_from(stored, {})
     with pytest.raises(BadCheckpoint, match="already holds a training under way"):
         first.start_from(stored, {})
     second.run()

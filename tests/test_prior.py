@@ -134,6 +134,29 @@ def test_a_perfect_denoiser_is_sampled_to_its_answer(name, start):
     assert ticks == [(k, 6) for k in range(1, 7)]
 
 
+def test_a_scaling_brings_the_noise_to_what_is_drawn_and_is_undone():
+    plain, scaled = PatchAutoencoder(4), PatchAutoencoder(4, 6.0)
+    pixels = torch.rand(1, 3, 32, 32) * 2 - 1
+    assert torch.allclose(scaled.encode(pixels), 6 * plain.encode(pixels))
+    assert torch.allclose(scaled.decode(scaled.encode(pixels)), pixels, atol=1e-6)
+    # A prior that draws nothing must give back its start, whatever the scaling.
+    for autoencoder in (plain, scaled):
+        prior = replace(shared_toy_prior(), autoencoder=autoencoder)
+        made = restore_face(prior, drawn_face(), Settings(sampling=Sampling("ddim", 3, 0.3), colour_fix="none"))
+        assert np.abs(made.pixels - made.cleaned).max() < 1e-4
+
+
+def test_a_prior_of_widths_that_are_not_known_is_refused(tmp_path):
+    toy_prior(tmp_path / "prior")
+    told = load.read_manifest(tmp_path / "prior")
+    assert told["widths"] == "toy"
+    (tmp_path / "prior" / "prior.json").write_text(json.dumps({**told, "widths": "huge"}))
+    with pytest.raises(load.BadPrior, match="a kind this version does not know"):
+        load.load(tmp_path / "prior", device="cpu")
+    wide = pocket.build(pocket.WIDE)
+    assert sum(p.numel() for n in load.networks(wide).values() for p in n.parameters()) * 2 < 20_000_000
+
+
 def test_spaced_ddpm_takes_the_steps_of_the_ancestral_sampler():
     """Mean and spread of one step against the posterior of DDPM (arXiv 2006.11239, equations 6 and 7)."""
     prior = shared_toy_prior()

@@ -28,8 +28,8 @@ class Plan:
 
     name: str
     stages: tuple[Stage, ...]
-    widths: str = "full"
-    """`full` or `toy`."""
+    widths: str = "wide"
+    """One of `pocket.WIDTHS`."""
     seed: int = 0
     average: float = 0.999
     """Decay a step of the exponential average of the weights, which is what is validated and shipped."""
@@ -43,13 +43,13 @@ PLANS: dict[str, Plan] = {
     "small": Plan(
         "small",
         (
-            Stage("cleaner", 128, 24_000, 16, 1e-3),
-            Stage("cleaner", 256, 4_000, 8, 5e-4, cooldown=0.5),
-            Stage("prior", 128, 9_600, 16, 6e-4),
-            Stage("prior", 256, 3_200, 8, 4e-4, cooldown=0.5),
+            Stage("cleaner", 128, 48_000, 16, 1e-3),
+            Stage("cleaner", 256, 24_000, 8, 5e-4, cooldown=0.5),
+            Stage("prior", 128, 64_000, 16, 6e-4),
+            Stage("prior", 256, 40_000, 8, 4e-4, cooldown=0.4),
         ),
     ),
-    "more": Plan("more", (Stage("prior", 256, 5_200, 8, 4e-4, cooldown=0.4),)),
+    "more": Plan("more", (Stage("prior", 256, 24_000, 8, 4e-4, cooldown=0.4),)),
     "long": Plan(
         "long",
         (
@@ -68,5 +68,5 @@ PLANS: dict[str, Plan] = {
         look_every=2,
     ),
 }
-"""`small` is for a laptop's CPU in an evening, `more` goes on from a stored prior, `long` is for a CUDA card, `toy` for
+"""`small` is for a CPU in some hours, `more` goes on from a stored prior, `long` is for a CUDA card, `toy` for
 tests."""

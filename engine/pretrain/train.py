@@ -49,8 +49,7 @@ class Trainer:
         self.plan, self.faces, self.folder = plan, faces, folder
         self.device = devices.choose(device)
         torch.manual_seed(plan.seed)
-        self.prior = pocket.build(pocket.TOY if plan.widths == "toy" else pocket.Widths())
-        self.average = pocket.build(pocket.TOY if plan.widths == "toy" else pocket.Widths())
+        self.prior, self.average = (pocket.build(pocket.WIDTHS[plan.widths]) for _ in range(2))
         for part, module in parts(self.prior).items():
             module.to(device=self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
             averaged = parts(self.average)[part]
@@ -77,9 +76,15 @@ class Trainer:
         """Take over the weights of a trained prior of the same shape, and its card, before the first step."""
         if self.stage or self.step:
             raise BadCheckpoint(f"{self.folder} already holds a training under way; name an empty folder.")
-        for mine in (self.prior, self.average):
-            for part, module in parts(mine).items():
-                module.load_state_dict(parts(prior)[part].state_dict())
+        try:
+            for mine in (self.prior, self.average):
+                for part, module in parts(mine).items():
+                    module.load_state_dict(parts(prior)[part].state_dict())
+        except RuntimeError as error:
+            raise BadCheckpoint(
+                f"Plan {self.plan.name!r} trains networks of the widths {self.plan.widths!r}; those of the prior to "
+                "begin from are others. Begin from nothing, or from a prior that was trained by this version."
+            ) from error
         self.before = {key: card[key] for key in ("pictures_shown", "seconds") if key in card}
 
     def run(self, report: Report | None = None, *, until_seconds: float | None = None) -> bool:
@@ -305,7 +310,8 @@ def prior_loss(prior: Prior, pairs: Batch, draw: torch.Generator) -> Tensor:
     made = predict(scaled_guide(prior, keep_guide), noisy, t, steering)
     ratio = levels.alphas_cumprod[t.cpu()] / (1 - levels.alphas_cumprod[t.cpu()])
     weight = ratio.clamp(0.1, 5).sqrt().to(prior.device).view(-1, 1, 1, 1)
-    return (weight * (made.float() - target) ** 2).mean()
+    scaling = float(getattr(prior.autoencoder, "scaling", 1.0))
+    return (weight * ((made.float() - target) / scaling) ** 2).mean()
 
 
 def scaled_guide(prior: Prior, keep: Tensor) -> Prior:

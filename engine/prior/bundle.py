@@ -30,14 +30,17 @@ class PatchAutoencoder:
     """
 
     patch: int = 4
+    scaling: float = 1.0
+    """Latents over pixels, as a learned autoencoder's scaling factor: the noise schedule is made for what is drawn to
+    have a spread of about 1."""
 
     def encode(self, pixels: Tensor) -> Tensor:
         """See `Autoencoder.encode`."""
-        return nn.functional.pixel_unshuffle(pixels, self.patch)
+        return nn.functional.pixel_unshuffle(pixels, self.patch) * self.scaling
 
     def decode(self, latents: Tensor) -> Tensor:
         """See `Autoencoder.decode`."""
-        return nn.functional.pixel_shuffle(latents, self.patch)
+        return nn.functional.pixel_shuffle(latents / self.scaling, self.patch)
 
 
 class TextEncoder(Protocol):

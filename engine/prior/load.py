@@ -43,7 +43,7 @@ def save(prior: Prior, folder: Path, card: Mapping[str, Any]) -> Path:
         folder: where; files of a former prior are replaced.
         card: what is known of its training; shown to users, stored as it is.
     """
-    widths = "toy" if _channels(prior) == pocket.TOY.denoiser else "full"
+    widths = next(name for name, known in pocket.WIDTHS.items() if known.denoiser == _channels(prior))
     files = {
         part: write(
             folder / f"{part}.safetensors",
@@ -81,7 +81,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise BadPrior(f"{folder} holds no prior ({MANIFEST} is missing). Name a folder that has one.") from error
     except (ValueError, OSError) as error:
         raise BadPrior(f"{path} cannot be read ({error}). Get the prior's files again.") from error
-    if manifest.get("version") != 1 or manifest.get("kind") != "pocket":
+    known = manifest.get("version") == 1 and manifest.get("kind") == "pocket"
+    if not known or manifest.get("widths") not in pocket.WIDTHS:
         raise BadPrior(f"{path} describes a prior of a kind this version does not know. Update Likeness.")
     return manifest
 
@@ -97,7 +98,7 @@ def load(folder: Path = SHIPPED, *, device: str = "auto") -> Prior:
     manifest = read_manifest(folder)
     where = choose(device)
     torch_state = torch.random.get_rng_state()
-    prior = pocket.build(pocket.TOY if manifest["widths"] == "toy" else pocket.Widths(), tuple(manifest["words"]))
+    prior = pocket.build(pocket.WIDTHS[manifest["widths"]], tuple(manifest["words"]))
     torch.random.set_rng_state(torch_state)  # building draws weights that are replaced below
     prior = replace(prior, name=manifest["name"], size=manifest["size"], schedule=manifest["schedule"])
     prior = replace(prior, from_condition=manifest["from_condition"])
