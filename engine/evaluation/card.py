@@ -39,7 +39,9 @@ ARMS = ("damaged", "cleaned", "sampled")
 SWEPT = 8
 """Faces of the sweep: every third."""
 STEPS = (4, 6, 10, 20)
-STARTS = (0.15, 0.3, 0.45, 0.6)
+STARTS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6)
+SWEPT_AT = 0.15
+"""Start level at which samplers and steps are compared."""
 PROMPT = "a photo of a person"
 GREY_SPREAD = 0.012
 COPIED = 0.35
@@ -385,8 +387,8 @@ def _nearest(
 
 
 def _sweep(prior: Prior, found: list[Face], report: Report) -> list[dict[str, Any]]:
-    plans = [(sampler, steps, 0.3) for sampler in SAMPLERS for steps in STEPS]
-    plans += [("dpmpp-2m", 10, start) for start in STARTS if start != 0.3]
+    plans = [(sampler, steps, SWEPT_AT) for sampler in SAMPLERS for steps in STEPS]
+    plans += [("dpmpp-2m", 10, start) for start in STARTS]
     truths = [embed(f.truth) for f in found]
     everywhere = np.ones((prior.size, prior.size), np.float32)
     rows: list[dict[str, Any]] = []
