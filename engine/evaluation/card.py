@@ -44,6 +44,8 @@ SWEPT_AT = 0.15
 """Start level at which samplers and steps are compared."""
 PROMPT = "a photo of a person"
 GREY_SPREAD = 0.012
+SHEET_QUALITY = 80
+"""Of the card's JPEG sheets, which ship with the app."""
 COPIED = 0.35
 """Distance below which a result would be as near to a training face as photos of one person are to each other."""
 
@@ -182,8 +184,9 @@ def write_card(prior: Path, measured: dict[str, Any], pictures: list[list[Pixels
     from engine.pretrain.export import describe
 
     write_json(prior / "measured.json", measured)
-    write_sheet(prior / "measured.jpg", [*ARMS, "truth"] * 2, [[*a, *b] for a, b in _pairs(pictures)])
-    text = describe(load.read_manifest(prior), with_figures=False) + describe_measured(measured)
+    pairs = [[*a, *b] for a, b in _pairs(pictures)]
+    write_sheet(prior / "measured.jpg", [*ARMS, "truth"] * 2, pairs, quality=SHEET_QUALITY)
+    text = f"{describe(load.read_manifest(prior), with_figures=False)}\n{describe_measured(measured)}"
     write_bytes(prior / "CARD.md", text.encode())
     return prior / "CARD.md"
 
@@ -283,7 +286,9 @@ def write_damage_sheet(path: Path, faces: Path, old: Path | None, size: int = 25
         made = [degrade.aged(face, kind, np.random.default_rng([SEED, k, n])) for n, face in enumerate(good)]
         rows.append([*made, *(scans[(3 * k + n) % len(scans)] for n in range(3) if scans)])
     kinds = ", ".join(degrade.KINDS)
-    return write_sheet(path, [f"from the top: {kinds}" if n == 1 else "" for n in range(len(rows[0]))], rows)
+    return write_sheet(
+        path, [f"from the top: {kinds}" if n == 1 else "" for n in range(len(rows[0]))], rows, quality=SHEET_QUALITY
+    )
 
 
 def whole_face(size: int) -> Any:

@@ -37,11 +37,11 @@ def draw_sheet(columns: list[str], rows: list[list[Pixels]]) -> Pixels:
     return _titled(sheet, [(GAP + c * (size + GAP) + size // 2, title) for c, title in enumerate(columns)])
 
 
-def write_sheet(path: Path, columns: list[str], rows: list[list[Pixels]]) -> Path:
-    """Draw a sheet and write it, replacing an older one of the same name."""
+def write_sheet(path: Path, columns: list[str], rows: list[list[Pixels]], *, quality: int = 92) -> Path:
+    """Draw a sheet and write it, as JPEG of a quality by its name, replacing an older one of the same name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    return images.save_photo(draw_sheet(columns, rows), path, quality=92)
+    return images.save_photo(draw_sheet(columns, rows), path, quality=quality)
 
 
 def _titled(sheet: Pixels, titles: list[tuple[int, str]]) -> Pixels:

@@ -104,7 +104,5 @@ def describe(manifest: Mapping[str, Any], *, with_figures: bool = True) -> str:
                 )
             ),
             "",
-            "![Held-out faces: damaged, cleaned, sampled, truth](validation.jpg)",
-            "",
         ]
     return "\n".join(lines)
