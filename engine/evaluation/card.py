@@ -44,7 +44,7 @@ SWEPT_AT = 0.15
 """Start level at which samplers and steps are compared."""
 PROMPT = "a photo of a person"
 GREY_SPREAD = 0.012
-SHEET_QUALITY = 80
+SHEET_QUALITY = 65
 """Of the card's JPEG sheets, which ship with the app."""
 COPIED = 0.35
 """Distance below which a result would be as near to a training face as photos of one person are to each other."""

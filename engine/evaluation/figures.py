@@ -108,7 +108,7 @@ def where(device: str) -> str:
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
-    images.save_photo(images.read_photo(source).pixels, target, quality=90)
+    images.save_photo(images.read_photo(source).pixels, target, quality=80)
 
 
 def _demo(made: dict[str, Any]) -> str:
