@@ -306,4 +306,6 @@ def _refuse_reading(path: Path, error: OSError) -> Never:
 
 def _reason(error: Exception) -> str:
     """Give the system's own words for a failure, without its number and path."""
+    if isinstance(error, ValueError) and "embedded null" in str(error):
+        return "its name holds a NUL character"  # which each version of Python says otherwise
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

@@ -444,7 +444,8 @@ def test_what_is_no_plain_file_is_refused_without_waiting(tmp_path):
         "gone.jpg": "There is no file gone.jpg. Check its name and folder.",
         "round.jpg": "round.jpg cannot be opened: too many levels of symbolic links. "
         "Check its name and that you may read it.",
-        "nul\0.jpg": "nul?.jpg cannot be opened: embedded null byte. Check its name and that you may read it.",
+        "nul\0.jpg": "nul?.jpg cannot be opened: its name holds a NUL character. "
+        "Check its name and that you may read it.",
     }.items():
         with pytest.raises(images.PhotoUnreadable) as caught:
             images.read_photo(tmp_path / name)
@@ -521,7 +522,7 @@ def test_a_folder_that_gives_no_photos_says_why(tmp_path):
         images.list_photos(tmp_path / "gone")
     with pytest.raises(images.FolderUnreadable, match=r"file is a file, not a folder\."):
         images.list_photos(tmp_path / "file")
-    with pytest.raises(images.FolderUnreadable, match=r"cannot be listed: embedded null byte"):
+    with pytest.raises(images.FolderUnreadable, match=r"cannot be listed: its name holds a NUL character"):
         images.list_photos(tmp_path / "a\0b")
 
 

@@ -105,7 +105,7 @@ def test_a_root_that_cannot_be_a_folder_is_refused(tmp_path):
         tmp_path / "file" / "in": "a file is in the way",
         tmp_path / "file" / "in" / "deep": "a file is in the way",
         tmp_path / ("a" * 300): "File name too long",
-        tmp_path / "a\0b": "embedded null byte",
+        tmp_path / "a\0b": "its name holds a NUL character",
     }.items():
         with pytest.raises(room.WorkspaceUnusable) as caught:
             _ = Workspace(root).people

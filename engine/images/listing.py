@@ -49,7 +49,7 @@ def list_photos(folder: str | os.PathLike[str]) -> list[Path]:
             folders[:] = [name for name in folders if not name.startswith(".")]
             found += [Path(place, name) for name in files if is_photo_name(name)]
     except ValueError as error:  # a NUL character in the name
-        raise FolderUnreadable(f"The folder {shown(top)} cannot be listed: {error}. Check its name.") from error
+        raise FolderUnreadable(f"The folder {shown(top)} cannot be listed: {reason(error)}. Check its name.") from error
     if not found:
         raise NoPhotosFound(f"The folder {top} holds no photos. Choose one with {KINDS} files.")
     return sorted(found)
