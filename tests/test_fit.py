@@ -198,6 +198,22 @@ def test_the_mask_holds_the_heads_of_ten_photos_hair_and_ears(sample_faces, samp
         assert (head_mask(crop)[head] > 0.5).mean() > 0.97, path.name
 
 
+def test_the_mask_holds_heads_of_others_with_long_hair_short_hair_and_none():
+    """The faces of nobody that ship: women and men of all ages, cut as every crop is."""
+    faces = sorted((Path(__file__).parents[1] / "assets" / "faces").glob("face-*.jpg"))[::12]
+    assert len(faces) >= 10
+    shares = []
+    for path in faces:
+        picture = cv2.resize(read_photo(path).pixels, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        head, mask = head_by_grab_cut(picture), head_mask(cut(picture, by_hand((127.5, 127.5), 1.0), SIZE))
+        shares.append((mask[head] > 0.5).mean())
+        ears = head.copy()
+        ears[:, 45:211] = ears[:100] = ears[170:] = False
+        assert not ears.any() or mask[ears].mean() > 0.5, path.name
+    # Hair that falls beyond the crop cannot be held by any mask of it.
+    assert min(shares) > 0.9 and np.mean(shares) > 0.95, shares
+
+
 def head_by_grab_cut(pixels: Pixels):
     """Which pixels belong to the head and not to the ground, down to the chin: by colour, without any mask of ours."""
     y, x = np.mgrid[0:SIZE, 0:SIZE]
