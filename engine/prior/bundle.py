@@ -80,6 +80,12 @@ class Prior:
     learns the missing detail so, and does not have to learn first to pass the picture on."""
     sha256: Mapping[str, str] = field(default_factory=dict[str, str])
     """Of each weights file, by part."""
+    guide_reads_prompt: bool = False
+    """Whether the guide reads the prompt as the denoiser does. The paper's own is DiffBIR v1's, which never does."""
+    start_levels: tuple[tuple[float, float], ...] | None = None
+    """Severity of the damage and the start level that it asks for, straight lines between; None for the usual ones."""
+    exact: bool = False
+    """Whether the networks are to run in float32 even where the device has a faster precision."""
 
     @property
     def device(self) -> torch.device:
@@ -106,13 +112,21 @@ class Condition:
     """Scale on all of the guide's residuals; 1 as trained."""
     guidance: float = 1.0
     """Classifier-free guidance in the convention where 1 is off: `empty + guidance * (text - empty)`."""
+    against: Tensor | None = None
+    """Like `text`, for what must not be seen: read in the unguided half in the place of `empty_text`."""
+    pixels: Tensor | None = None
+    """`(N, 3, H, W)`, -1 to 1: the cleaned face, for a pull that compares pixels."""
+    start: Tensor | None = None
+    """Like `latents`: what is noised at the start, and what a pull draws to; the latents themselves unless noise was
+    added to those."""
 
 
 def predict(prior: Prior, noisy: Tensor, t: Tensor, condition: Condition) -> Tensor:
-    """Run guide and denoiser once.
+    """Run guide and denoiser once; both halves of classifier-free guidance go through as one batch.
 
     The guide's own text is always empty (arXiv 2312.17234, method figure; personalized-restoration@4d88c10
-    model/cldm.py), so what is tuned round the person's phrase is the denoiser alone.
+    model/cldm.py), so what is tuned round the person's phrase is the denoiser alone. DiffBIR v2 and later give both the
+    same text.
 
     Args:
         prior: whose networks.
@@ -123,23 +137,28 @@ def predict(prior: Prior, noisy: Tensor, t: Tensor, condition: Condition) -> Ten
     Returns:
         Like `noisy`: the prediction in the prior's own prediction type.
     """
+    n, latents, text, empty = len(noisy), condition.latents, condition.text, condition.empty_text
+    guided = condition.guidance != 1.0
+    if guided:
+        without = empty if condition.against is None else condition.against
+        noisy, text = torch.cat([noisy, noisy]), torch.cat([without.expand(text.shape), text])
+        t = torch.cat([t, t]) if t.ndim else t
+    if guided and prior.guide_reads_prompt:
+        latents = torch.cat([latents, latents])
+    alone = len(latents)  # what the guide reads is the same for both halves unless it reads the prompt
     down, mid = prior.guide(
-        noisy,
-        t,
-        condition.empty_text,
-        condition.latents,
+        noisy[:alone],
+        t[:alone] if t.ndim else t,
+        text if prior.guide_reads_prompt else empty,
+        latents,
         conditioning_scale=condition.guide_strength,
         return_dict=False,
     )
-
-    def denoise(text: Tensor) -> Tensor:
-        made: Tensor = prior.denoiser(
-            noisy, t, text, down_block_additional_residuals=down, mid_block_additional_residual=mid, return_dict=False
-        )[0]
-        return made + condition.latents if prior.from_condition else made
-
-    with_text = denoise(condition.text)
-    if condition.guidance == 1.0:
-        return with_text
-    without = denoise(condition.empty_text)
-    return without + condition.guidance * (with_text - without)
+    if len(noisy) != alone:
+        down, mid = [torch.cat([made, made]) for made in down], torch.cat([mid, mid])
+    made: Tensor = prior.denoiser(
+        noisy, t, text, down_block_additional_residuals=down, mid_block_additional_residual=mid, return_dict=False
+    )[0]
+    if guided:
+        made = made[:n] + condition.guidance * (made[n:] - made[:n])
+    return made + condition.latents if prior.from_condition else made

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any
+from zipfile import is_zipfile
 
 from engine.weights.files import WeightsDamaged
 from engine.weights.unpickle import Inert, contents, is_harmless, is_safetensors, not_weights, refused
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 
-def read_published(path: Path, within: str = "") -> dict[str, Tensor]:
+def read_published(path: Path, within: str = "", *, mapped: bool = False) -> dict[str, Tensor]:
     """Read a file of tensors, as authors of networks publish them, onto the CPU; no code in it is run.
 
     It is safetensors or torch's form. Names lose the `module.` that training on several cards puts before them.
@@ -26,6 +27,8 @@ def read_published(path: Path, within: str = "") -> dict[str, Tensor]:
     Args:
         path: of the file.
         within: name under which the file holds its tensors, "" where it holds nothing else.
+        mapped: whether their numbers stay in the file until they are needed, where its form allows that; for files of
+            gigabytes. The file must not change as long as the tensors are used.
 
     Raises:
         WeightsMissing: not there.
@@ -35,7 +38,7 @@ def read_published(path: Path, within: str = "") -> dict[str, Tensor]:
     import torch
 
     contents(path)
-    value = _loaded(path)
+    value = _loaded(path, mapped)
     if within and isinstance(value, dict):
         value = value.get(within)
     if not isinstance(value, dict):
@@ -46,10 +49,11 @@ def read_published(path: Path, within: str = "") -> dict[str, Tensor]:
     return named
 
 
-def _loaded(path: Path) -> Any:
+def _loaded(path: Path, mapped: bool) -> Any:
     """Give what a file holds, with its tensors."""
     import torch
 
+    mapped = mapped and is_zipfile(path)  # torch's older form cannot be
     try:
         with path.open("rb") as file:
             if is_safetensors(file.read(512), path.stat().st_size):
@@ -57,10 +61,10 @@ def _loaded(path: Path) -> Any:
 
                 return load_file(path)
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         except pickle.UnpicklingError:
             # torch refuses whatever is not a tensor, settings of the training among it, which `contents` has looked at.
-            return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_restricted(path))
+            return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_restricted(path), mmap=mapped)
     except WeightsDamaged:
         raise
     except (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:

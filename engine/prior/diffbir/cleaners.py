@@ -1,0 +1,58 @@
+"""Stage 1: the published regression networks, by spandrel, all in one range and size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from engine.weights import WeightsDamaged
+
+if TYPE_CHECKING:
+    from spandrel import ImageModelDescriptor
+
+MULTIPLE = 64
+"""px that a picture's sides are filled up to, as DiffBIR does; spandrel's own filling gives other borders."""
+
+
+class PublishedCleaner(nn.Module):
+    """Takes `(N, 3, H, W)`, -1 to 1, to the same; networks that enlarge are brought back to the size of their input."""
+
+    def __init__(self, network: nn.Module, scale: int) -> None:
+        super().__init__()
+        self.network = network
+        self.scale = scale
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Clean; not clamped."""
+        height, width = pixels.shape[-2:]
+        # Filled up with black, which is 0 in the networks' own range of 0 to 1.
+        filled = nn.functional.pad((pixels + 1) / 2, (0, -width % MULTIPLE, 0, -height % MULTIPLE))
+        made: Tensor = self.network(filled)[..., : height * self.scale, : width * self.scale]
+        if self.scale != 1:
+            made = nn.functional.interpolate(made.float(), (height, width), mode="bicubic", antialias=True).to(made)
+        return made * 2 - 1
+
+
+def read_cleaner(tensors: Mapping[str, Tensor], path: Path) -> PublishedCleaner:
+    """Make the network that the tensors are of: SwinIR, BSRNet, SCUNet and whatever else spandrel knows.
+
+    Args:
+        tensors: by name; not changed.
+        path: they came from, for the error.
+
+    Raises:
+        WeightsDamaged: spandrel knows no such network, or the tensors do not fill it.
+    """
+    from spandrel import ModelLoader, UnsupportedModelError
+
+    try:
+        made: Any = ModelLoader("cpu").load_from_state_dict(dict(tensors))
+    except (UnsupportedModelError, RuntimeError, ValueError, KeyError) as error:
+        raise WeightsDamaged(
+            f"{path} is none of the cleaners that are known (SwinIR, BSRNet, SCUNet). Get the file again."
+        ) from error
+    described: ImageModelDescriptor[nn.Module] = made
+    return PublishedCleaner(described.model.eval().requires_grad_(False), described.scale)

@@ -1,0 +1,99 @@
+"""The four published priors: which files each is made of, and what was trained how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+SIZE = 512
+"""Side in px of the face crops."""
+
+_BETAS: Mapping[str, Any] = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One published prior. Files are named by their ids in the list of weights."""
+
+    id: str
+    title: str
+    guide: str
+    base: str
+    """Stable Diffusion file with denoiser, autoencoder and text encoder."""
+    cleaners: tuple[str, ...]
+    """For faces; the first is the published one, the next are for those who may not use it."""
+    photo_cleaners: tuple[str, ...]
+    """For what is not a face."""
+    full: str | None = None
+    """One file with all parts."""
+    prediction: str = "epsilon"
+    zero_snr: bool = False
+    """Whether the last level of the schedule is noise alone (arXiv 2305.08891)."""
+    guide_reads_prompt: bool = False
+    """Whether the guide was trained with the prompt; version 1's only ever read the empty one."""
+
+    @property
+    def schedule(self) -> Mapping[str, Any]:
+        """Configuration of the diffusers schedulers."""
+        last = {"rescale_betas_zero_snr": True} if self.zero_snr else {}
+        return {**_BETAS, "prediction_type": self.prediction, **last}
+
+
+_ALL = (
+    Kind(
+        "diffbir-v1-face",
+        "DiffBIR v1 for faces",
+        guide="diffbir-v1-face",
+        base="sd-2.1-base",
+        cleaners=("diffbir-face-swinir", "diffbir-codeformer-swinir"),
+        photo_cleaners=("diffbir-general-swinir",),
+        full="diffbir-v1-face-full",
+    ),
+    Kind(
+        "diffbir-v1-general",
+        "DiffBIR v1 for photos",
+        guide="diffbir-v1-general",
+        base="sd-2.1-base",
+        cleaners=("diffbir-general-swinir",),
+        photo_cleaners=("diffbir-general-swinir",),
+        full="diffbir-v1-general-full",
+    ),
+    Kind(
+        "diffbir-v2",
+        "DiffBIR v2",
+        guide="diffbir-v2",
+        base="sd-2.1-base",
+        cleaners=("diffbir-face-swinir", "diffbir-codeformer-swinir"),
+        photo_cleaners=("bsrnet", "scunet-psnr"),
+        guide_reads_prompt=True,
+    ),
+    Kind(
+        "diffbir-v2.1",
+        "DiffBIR v2.1",
+        guide="diffbir-v2.1",
+        base="sd-2.1-zsnr",
+        cleaners=("diffbir-face-swinir", "diffbir-realesrgan-swinir"),
+        photo_cleaners=("diffbir-realesrgan-swinir",),
+        prediction="v_prediction",
+        zero_snr=True,
+        guide_reads_prompt=True,
+    ),
+)
+
+KINDS: Mapping[str, Kind] = MappingProxyType({kind.id: kind for kind in _ALL})
+"""By id, which is the prior's name."""
+
+HOLDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {kind.guide: ("guide",) for kind in _ALL}
+    | {kind.base: ("denoiser", "autoencoder", "text") for kind in _ALL}
+    | {name: ("cleaner",) for kind in _ALL for name in (*kind.cleaners, *kind.photo_cleaners)}
+    | {kind.full: ("denoiser", "guide", "autoencoder", "text", "cleaner") for kind in _ALL if kind.full}
+)
+"""Networks that each published file holds, by the file's id."""

@@ -1,0 +1,255 @@
+"""A published prior from the user's folder of weights: what is there, storing it once, and loading it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from engine.errors import EngineError
+from engine.prior.bundle import Prior
+from engine.prior.device import choose
+from engine.prior.diffbir.cleaners import read_cleaner
+from engine.prior.diffbir.convert import convert
+from engine.prior.diffbir.fit import Fit, fit
+from engine.prior.diffbir.kinds import HOLDS, KINDS, SIZE, Kind
+from engine.prior.diffbir.networks import ClipText, LatentAutoencoder
+from engine.prior.diffbir.storing import mapped
+from engine.prior.diffbir.widths import FULL, PARTS, Widths, empty
+from engine.progress import Tick, silent
+from engine.weights import CATALOGUE, WeightFile, WeightsDamaged, WeightsMissing, locate, verify
+from engine.workspace import write_json
+
+log = logging.getLogger(__name__)
+
+STORED = "stored"
+"""Folder of stored networks, within the folder of weights."""
+
+
+class NoSuchPrior(EngineError):
+    """A prior was asked for that is not known."""
+
+
+class PriorMissing(EngineError):
+    """The files of a prior are not there."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a prior is to be loaded."""
+
+    commercial: bool = False
+    """Whether a network whose licence does not clearly allow commercial use is left out for one that is allowed."""
+    photos: bool = False
+    """Whether whole photos are restored, for which another cleaner was trained than for faces."""
+    precision: str = "auto"
+    """`fp32`, `bf16`, `fp16`, or `auto` for what fits the machine."""
+
+
+def load(
+    name: str,
+    root: Path,
+    *,
+    device: str = "auto",
+    wanted: Wanted | None = None,
+    widths: Widths = FULL,
+    tick: Tick = silent,
+) -> Prior:
+    """Load a published prior; the first time, its files are stored in our own form.
+
+    Args:
+        name: one of `KINDS`.
+        root: folder of the user's weights.
+        device: as in `engine.prior.device.choose`.
+        wanted: which cleaner and precision.
+        widths: of the networks; the published ones unless given.
+        tick: called while files are read and stored for the first time.
+
+    Raises:
+        NoSuchPrior: no such name.
+        PriorMissing: files are missing, with their sizes, licences and the commands that get them.
+        WrongFile, WeightsDamaged: a file is not what it should be.
+        NoRoom: the disk, or the machine's memory, is too small.
+        NoSuchDevice: see there.
+    """
+    kind, wanted, where = find(name), wanted or Wanted(), choose(device)
+    chosen = fit(where, wanted.precision)
+    sources = _sources(kind, root, wanted, tick)
+    files: dict[str, WeightFile] = {}
+    for source_id, parts in sources.items():
+        stored = _stored(source_id, root, widths, tick)
+        files.update({part: stored[part] for part in parts})
+    _check_base(kind, root, files)
+    return assemble(kind, root / STORED, files, chosen, widths=widths, device=where)
+
+
+def find(name: str) -> Kind:
+    """Give a published prior by its name, or raise `NoSuchPrior` with the names there are."""
+    if name not in KINDS:
+        raise NoSuchPrior(f"There is no prior {name!r}. Choose one of: pocket, {', '.join(KINDS)}.")
+    return KINDS[name]
+
+
+def _allowed(ids: Iterable[str], commercial: bool) -> list[str]:
+    return [name for name in ids if not commercial or CATALOGUE[name].licence.commercial == "yes"]
+
+
+def _sources(kind: Kind, root: Path, wanted: Wanted, tick: Tick) -> dict[str, tuple[str, ...]]:
+    """Choose the published files to take each network from: one file with everything, or one for each part."""
+    cleaners = _allowed(kind.photo_cleaners if wanted.photos else kind.cleaners, wanted.commercial)
+    if not cleaners:
+        raise PriorMissing(f"{kind.title} has no cleaner that clearly allows commercial use. Choose another prior.")
+    there = next((name for name in cleaners if _is_there(name, root, tick)), None)
+    cleaner = there or cleaners[0]
+    apart = {kind.base: HOLDS[kind.base], kind.guide: ("guide",), cleaner: ("cleaner",)}
+    whole: dict[str, tuple[str, ...]] = {}
+    if kind.full is not None:
+        own_cleaner = not wanted.photos and (_allowed([kind.full], wanted.commercial) or not wanted.commercial)
+        whole = {kind.full: PARTS} if own_cleaner else {kind.full: PARTS[:4], cleaner: ("cleaner",)}
+    for sources in (whole, apart):
+        if sources and all(_is_there(name, root, tick) for name in sources):
+            return sources
+    raise PriorMissing(_missing(kind, whole, apart, root))
+
+
+def _missing(kind: Kind, whole: Mapping[str, Any], apart: Mapping[str, Any], root: Path) -> str:
+    """Say which files are missing, and how each is got."""
+
+    def told(names: Iterable[str]) -> str:
+        said: list[str] = []
+        for name in names:
+            try:
+                if not _note(name, root).is_file():
+                    locate(name, root)
+            except WeightsMissing as error:
+                said.append(str(error))
+        return " ".join(said)
+
+    begin = f"{kind.title} is not complete. {told(apart)}"
+    return f"{begin} Or everything in one file: {told(whole)}" if whole else begin
+
+
+def _note(source_id: str, root: Path) -> Path:
+    return root / STORED / f"{source_id}.json"
+
+
+def _folder(source_id: str, root: Path) -> Path | None:
+    """Give the folder of that name in diffusers' form, or None."""
+    folder = root / source_id
+    return folder if (folder / "unet").is_dir() else None
+
+
+def _is_there(source_id: str, root: Path, tick: Tick) -> bool:
+    """Tell whether a file is stored already or can be; one that is there and wrong raises instead of being passed by."""
+    if _note(source_id, root).is_file() or _folder(source_id, root) is not None:
+        return True
+    try:
+        locate(source_id, root, tick)
+    except WeightsMissing:
+        return False
+    return True
+
+
+def _stored(source_id: str, root: Path, widths: Widths, tick: Tick) -> dict[str, WeightFile]:
+    """Give the stored networks of a published file, verified; store them when they are not yet."""
+    note = _note(source_id, root)
+    if not note.is_file():
+        path = _folder(source_id, root) or locate(source_id, root, tick)
+        convert(source_id, path, root / STORED, widths=widths, tick=tick)
+    try:
+        told: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+        files = {part: WeightFile(**file) for part, file in told["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsDamaged(f"{note} is damaged. Delete it, and {source_id} is stored anew.") from error
+    seen: dict[str, list[int]] = told.get("seen", {})
+    fresh = {part: _stamp(root / STORED / file.name) for part, file in files.items()}
+    for part, file in files.items():
+        if seen.get(part) != fresh[part] or fresh[part] is None:
+            try:
+                verify(root / STORED, file)
+            except (WeightsMissing, WeightsDamaged) as error:
+                raise type(error)(
+                    f"The stored {part} of {source_id} is missing or was changed: {root / STORED / file.name}. "
+                    f"Delete {note}, and it is stored anew."
+                ) from error
+    if seen != fresh:
+        write_json(note, {**told, "seen": fresh})
+    return files
+
+
+def _stamp(path: Path) -> list[int] | None:
+    """Give what changes with a file, so that gigabytes need not be read at every start."""
+    if not path.is_file():
+        return None
+    facts = path.stat()
+    return [facts.st_size, facts.st_mtime_ns, facts.st_ino]
+
+
+def _check_base(kind: Kind, root: Path, files: Mapping[str, WeightFile]) -> None:
+    """Raise `WrongFile` when the denoiser is the one of the other base, which the guide was not trained with."""
+    from engine.prior.diffbir.convert import WrongFile
+
+    for other in KINDS.values():
+        note = _note(other.base, root)
+        if other.base == kind.base or not note.is_file():
+            continue
+        known = json.loads(note.read_text(encoding="utf-8"))["files"]["denoiser"]["sha256"]
+        if known == files["denoiser"].sha256:
+            raise WrongFile(
+                f"{CATALOGUE[kind.base].file} and {CATALOGUE[other.base].file} hold the same denoiser, so one of them "
+                f"is under a wrong name. {kind.title} needs {CATALOGUE[kind.base].file} as its authors publish it."
+            )
+
+
+def assemble(
+    kind: Kind, folder: Path, files: Mapping[str, WeightFile], chosen: Fit, *, widths: Widths, device: torch.device
+) -> Prior:
+    """Make a prior of stored networks. Numbers stay in the files until they are needed, where precision allows it."""
+    networks = empty(widths)
+    for part, network in networks.items():
+        _fill(network, folder / files[part].name)
+    networks["cleaner"] = read_cleaner(mapped(folder / files["cleaner"].name), folder / files["cleaner"].name)
+    text = ClipText(networks["text"])
+    autoencoder = LatentAutoencoder(networks["autoencoder"])
+    placed: dict[str, nn.Module] = {**networks, "text": text, "autoencoder": autoencoder}
+    for part, network in placed.items():
+        # A cleaner's windows overflow in half precision, and it is small.
+        dtype = torch.float32 if part == "cleaner" else chosen.dtype
+        place = device if part in ("denoiser", "guide") or not chosen.offload else torch.device("cpu")
+        network.to(device=place, dtype=dtype)
+        if part in ("denoiser", "guide", "autoencoder"):
+            network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        network.eval().requires_grad_(False)
+    autoencoder.tile(chosen.tile)
+    return Prior(
+        name=kind.id,
+        size=SIZE,
+        denoiser=placed["denoiser"],
+        guide=placed["guide"],
+        cleaner=placed["cleaner"],
+        text=text,
+        autoencoder=autoencoder,
+        schedule=kind.schedule,
+        sha256={part: files[part].sha256 for part in PARTS},
+        guide_reads_prompt=kind.guide_reads_prompt,
+        start_levels=((0.0, 1.0), (1.0, 1.0)),
+        exact=chosen.precision == "fp32",
+    )
+
+
+def _fill(network: nn.Module, path: Path) -> None:
+    """Give an empty network its stored numbers without copying them."""
+    try:
+        network.load_state_dict(mapped(path), assign=True)
+    except RuntimeError as error:
+        raise WeightsDamaged(f"{path} does not fit this version: {error}. Delete it and its note, and store anew.") from error
+    for module in network.modules():
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            if buffer.is_meta:  # only positions are not stored
+                module.register_buffer(name, torch.arange(buffer.shape[-1]).expand(buffer.shape), persistent=False)
