@@ -44,6 +44,8 @@ class Settings:
     """Classifier-free guidance, 1 is off."""
     guide_strength: float = 1.0
     """Scale on the guide's residuals, 0 to 2; 1 as trained."""
+    against: str = ""
+    """What must not be seen; read where text guidance is above 1."""
     colour_fix: str = "wavelet"
     """One of `COLOUR_FIXES`."""
 
@@ -62,9 +64,9 @@ class Restored:
     nothing to restore."""
 
 
-def start_level(damage: SeenDamage) -> float:
+def start_level(damage: SeenDamage, table: tuple[tuple[float, float], ...] = START_LEVELS) -> float:
     """Give the start level that a damage asks for, 0 (leave the face alone) to 1; see `START_LEVELS`."""
-    severities, levels = zip(*START_LEVELS, strict=True)
+    severities, levels = zip(*table, strict=True)
     return round(float(np.interp(damage.severity, severities, levels)), 3)
 
 
@@ -100,7 +102,7 @@ def restore_face(
     import torch
 
     from engine.prior.bundle import Condition
-    from engine.prior.device import autocast
+    from engine.prior.device import dtype_of, running
     from engine.prior.sample import sample
 
     settings = settings or Settings()
@@ -109,17 +111,26 @@ def restore_face(
     if settings.colour_fix not in COLOUR_FIXES:
         raise BadSetting(f"colour_fix must be one of {', '.join(COLOUR_FIXES)}, got {settings.colour_fix!r}.")
     prior.text.check(settings.prompt)
-    settings, share = _decided(settings, face, damage)
+    prior.text.check(settings.against)
+    settings, share = _decided(settings, prior, face, damage)
     check(settings.sampling)
     if settings.sampling.start == 0 or share == 0:
         tick(settings.sampling.steps, settings.sampling.steps)
         return Restored(face.copy(), face.copy(), 0.0, 0.0)
-    with torch.inference_mode(), autocast(prior.device):
-        damaged = images.to_tensor(face).to(prior.device, prior.dtype)
-        cleaned = prior.cleaner(damaged).float().clamp(-1, 1).to(damaged)
+    with torch.inference_mode(), running(prior):
+        damaged = images.to_tensor(face).to(prior.device)
+        cleaned = prior.cleaner(damaged.to(dtype_of(prior.cleaner))).float().clamp(-1, 1).to(prior.dtype)
         latents = prior.autoencoder.encode(cleaned)
-        text = prior.text.encode([settings.prompt, ""])
-        condition = Condition(latents, text[:1], text[1:], settings.guide_strength, settings.guidance)
+        text = prior.text.encode([settings.prompt, "", settings.against])
+        condition = Condition(
+            latents,
+            text[:1],
+            text[1:2],
+            settings.guide_strength,
+            settings.guidance,
+            against=text[2:],
+            pixels=cleaned,
+        )
         sampled = sample(prior, condition, settings.sampling, seed=seed, start_from=latents, tick=tick)
         decoded = images.from_tensor(prior.autoencoder.decode(sampled))
         plain = images.from_tensor(cleaned)
@@ -128,22 +139,25 @@ def restore_face(
     return Restored(np.clip(taken, 0, 1).astype(np.float32), plain, settings.sampling.start or 0.0, share)
 
 
-def _decided(settings: Settings, face: Pixels, damage: SeenDamage | None) -> tuple[Settings, float]:
+def _decided(
+    settings: Settings, prior: Prior, face: Pixels, damage: SeenDamage | None
+) -> tuple[Settings, float]:
     """Give settings whose start level is a number, and how much of the restored face to take."""
     if settings.sampling.start is not None:
         return settings, 1.0
     seen = damage or estimate_damage(face)
-    return replace(settings, sampling=replace(settings.sampling, start=start_level(seen))), restored_share(seen)
+    start = start_level(seen, prior.start_levels or START_LEVELS)
+    return replace(settings, sampling=replace(settings.sampling, start=start)), restored_share(seen)
 
 
 def clean_face(prior: Prior, face: Pixels) -> Pixels:
     """Give what stage 1 alone makes of a face; arguments as in `restore_face`."""
     import torch
 
-    from engine.prior.device import autocast
+    from engine.prior.device import dtype_of, running
 
-    with torch.inference_mode(), autocast(prior.device):
-        cleaned = prior.cleaner(images.to_tensor(face).to(prior.device, prior.dtype))
+    with torch.inference_mode(), running(prior):
+        cleaned = prior.cleaner(images.to_tensor(face).to(prior.device, dtype_of(prior.cleaner)))
     return images.from_tensor(cleaned.float().clamp(-1, 1))
 
 

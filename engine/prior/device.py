@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from engine.errors import EngineError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from engine.prior.bundle import Prior
 
 
 class NoSuchDevice(EngineError):
@@ -49,3 +55,17 @@ def precision(device: torch.device) -> str:
 def autocast(device: torch.device) -> torch.autocast:
     """Give the context in which networks run on a device."""
     return torch.autocast(device.type, torch.bfloat16, enabled=native_bfloat16(device))
+
+
+def dtype_of(network: nn.Module) -> torch.dtype:
+    """Give the precision that a network's numbers are in."""
+    return next((p.dtype for p in network.parameters()), torch.float32)
+
+
+def running(prior: Prior) -> torch.autocast:
+    """Give the context in which a prior's networks run: in float32 where that was asked for, else as the device does.
+
+    Numbers that are already in half precision are computed in it as they are.
+    """
+    fast = native_bfloat16(prior.device) and not prior.exact and prior.dtype != torch.float16
+    return torch.autocast(prior.device.type, torch.bfloat16, enabled=fast)

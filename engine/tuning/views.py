@@ -77,6 +77,8 @@ def make_views(prior: Prior, faces: tuple[Pixels, ...], *, each: int, seed: int,
     """
     import torch
 
+    from engine.prior.device import dtype_of
+
     if not faces:
         raise NoFaces("There is no face to tune on. Add good photos of the person first.")
     good: list[Tensor] = []
@@ -88,8 +90,8 @@ def make_views(prior: Prior, faces: tuple[Pixels, ...], *, each: int, seed: int,
             damaged = degrade.age(target, rng) if rng.random() < 0.2 else target
             damaged = degrade.degrade(damaged, rng)
             with torch.no_grad():
-                made = prior.cleaner(images.to_tensor(damaged).to(prior.device, prior.dtype)).clamp(-1, 1)
-                cleaned.append(prior.autoencoder.encode(made))
+                made = prior.cleaner(images.to_tensor(damaged).to(prior.device, dtype_of(prior.cleaner))).clamp(-1, 1)
+                cleaned.append(prior.autoencoder.encode(made.to(prior.dtype)))
                 good.append(prior.autoencoder.encode(images.to_tensor(target).to(prior.device, prior.dtype)))
         tick(n + 1, len(faces))
     return Views(torch.cat(good), torch.cat(cleaned))
