@@ -207,13 +207,14 @@ def fix_colour(result: Pixels, reference: Pixels, how: str) -> Pixels:
         reference: like `result`; whose colours are right.
         how: `wavelet` (its low frequencies), `adain` (its mean and spread of each channel) or `none`.
 
-    Source: StableSR (arXiv 2305.07015); DiffBIR@3f8b530 uses the wavelet with five levels.
+    Source: StableSR (arXiv 2305.07015); DiffBIR@3f8b530 uses the wavelet with five levels,
+    DiffBIR@ea13481 has both.
     """
     if how == "wavelet":
         return np.asarray(result - _low(result) + _low(reference), dtype=np.float32)
     if how == "adain":
         ours, theirs = result.astype(np.float64), reference.astype(np.float64)  # float32 sums lose the third digit
-        spread = theirs.std((0, 1)) / (ours.std((0, 1)) + 1e-5)
+        spread = np.sqrt((theirs.var((0, 1), ddof=1) + 1e-5) / (ours.var((0, 1), ddof=1) + 1e-5))
         return np.asarray((ours - ours.mean((0, 1))) * spread + theirs.mean((0, 1)), dtype=np.float32)
     return result
 

@@ -51,7 +51,12 @@ def scheduler(prior: Prior, name: str) -> Any:
         order = {"edm-2m": 2, "edm-2m-sde": 2, "edm-3m-sde": 3}.get(name, 1)
         edm = ThirdOrder if order == 3 else DPMSolverMultistepScheduler
         return edm(
-            **prior.schedule, algorithm_type=form, solver_order=order, lower_order_final=False, euler_at_final=True
+            **prior.schedule,
+            algorithm_type=form,
+            solver_order=order,
+            solver_type="heun" if order == 3 else "midpoint",
+            lower_order_final=False,
+            euler_at_final=True,
         )
     return DPMSolverMultistepScheduler(
         **prior.schedule,

@@ -219,7 +219,7 @@ def make_old_pulls(model, before: Path, v1: Path) -> None:
                 sampler = old["SpacedSampler"](plain.betas)
                 sampler.make_schedule(10)
                 torch.randn_like = Drawn()
-                given = (model, x, t, torch.tensor([4]), cond, None, 1.0, guide, False, -1, -1)
+                given = (Likeliest(model), x, t, torch.tensor([4]), cond, None, 1.0, guide, False, -1, -1)
                 with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
                     made[f"v2_{space}_{name}"] = sampler.p_sample(*given)
         first = load_from(v1, "model/spaced_sampler.py", "model/cond_fn.py", "utils/image/align_color.py")
@@ -235,6 +235,20 @@ def make_old_pulls(model, before: Path, v1: Path) -> None:
         torch.randn_like = own
     adain = first["adaptive_instance_normalization"](rule.picture("result", 64), rule.picture("plain", 64))
     keep("pulls", adain=adain[..., ::2, 1::2], **made)
+
+
+class Likeliest:
+    """The model with latents that are not drawn anew for each comparison, as version 2 does by an oversight or not."""
+
+    def __init__(self, model) -> None:
+        self.model = model
+        self.vae_decode = model.vae_decode
+
+    def __call__(self, *given):
+        return self.model(*given)
+
+    def vae_encode(self, pixels):
+        return self.model.vae_encode(pixels, sample=False)
 
 
 class AsV1:
@@ -303,7 +317,7 @@ def small_cleaners(swinir, rrdb, scunet) -> dict:
                 mlp_ratio=2, sf=8, img_range=1.0, upsampler="nearest+conv", resi_connection="1conv", unshuffle=True,
                 unshuffle_scale=8,
             ),
-            "bsrnet": rrdb(in_nc=3, out_nc=3, nf=16, nb=2, gc=8, sf=4),
+            "bsrnet": rrdb(in_nc=3, out_nc=3, nf=16, nb=2, gc=32, sf=4),
             "scunet": scunet(in_nc=3, config=[1, 1, 1, 1, 1, 1, 1], dim=64),
         }  # fmt: skip
 

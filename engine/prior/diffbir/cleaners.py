@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,9 @@ def read_cleaner(tensors: Mapping[str, Tensor], path: Path) -> PublishedCleaner:
     from spandrel import ModelLoader, UnsupportedModelError
 
     try:
-        made: Any = ModelLoader("cpu").load_from_state_dict(dict(tensors))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="torch.meshgrid", category=UserWarning)  # spandrel's own call
+            made: Any = ModelLoader("cpu").load_from_state_dict(dict(tensors))
     except (UnsupportedModelError, RuntimeError, ValueError, KeyError) as error:
         raise WeightsDamaged(
             f"{path} is none of the cleaners that are known (SwinIR, BSRNet, SCUNet). Get the file again."
