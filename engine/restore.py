@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from engine.progress import Tick, silent
 
 if TYPE_CHECKING:
     from engine.prior.bundle import Prior
+
+log = logging.getLogger(__name__)
 
 Pixels = NDArray[np.float32]
 
@@ -62,6 +65,8 @@ class Restored:
     share: float = 1.0
     """How much of the restored face was taken, the rest being the face as it was; below 1 only when "auto" saw next to
     nothing to restore."""
+    note: str = ""
+    """What the user should know of how it was made, a sentence."""
 
 
 def start_level(damage: SeenDamage, table: tuple[tuple[float, float], ...] = START_LEVELS) -> float:
@@ -96,14 +101,10 @@ def restore_face(
 
     Raises:
         BadSetting: a setting or a picture of a wrong size.
-        EngineError: the prompt holds words the prior does not know.
+        EngineError: the prompt holds words the prior does not know, or memory ran out and cannot be saved any more.
         Cancelled: from the tick.
     """
     import torch
-
-    from engine.prior.bundle import Condition
-    from engine.prior.device import dtype_of, running
-    from engine.prior.sample import sample
 
     settings = settings or Settings()
     if face.shape != (prior.size, prior.size, 3):
@@ -117,6 +118,28 @@ def restore_face(
     if settings.sampling.start == 0 or share == 0:
         tick(settings.sampling.steps, settings.sampling.steps)
         return Restored(face.copy(), face.copy(), 0.0, 0.0)
+    note = ""
+    try:
+        decoded, plain = _drawn(prior, face, settings, seed, tick)
+    except torch.OutOfMemoryError as error:
+        prior, note = _with_less(prior, error)
+        try:
+            decoded, plain = _drawn(prior, face, settings, seed, tick)
+        except torch.OutOfMemoryError as again:
+            raise _no_memory(prior) from again
+    fixed = fix_colour(decoded, plain, settings.colour_fix)
+    taken = fixed if share == 1 else face + (fixed - face) * np.float32(share)
+    return Restored(np.clip(taken, 0, 1).astype(np.float32), plain, settings.sampling.start or 0.0, share, note)
+
+
+def _drawn(prior: Prior, face: Pixels, settings: Settings, seed: int, tick: Tick) -> tuple[Pixels, Pixels]:
+    """Give what prior and guide make of a face, and what stage 1 alone makes of it."""
+    import torch
+
+    from engine.prior.bundle import Condition
+    from engine.prior.device import dtype_of, running
+    from engine.prior.sample import sample
+
     with torch.inference_mode(), running(prior):
         damaged = images.to_tensor(face).to(prior.device)
         cleaned = prior.cleaner(damaged.to(dtype_of(prior.cleaner))).float().clamp(-1, 1).to(prior.dtype)
@@ -134,9 +157,23 @@ def restore_face(
         sampled = sample(prior, condition, settings.sampling, seed=seed, start_from=latents, tick=tick)
         decoded = images.from_tensor(prior.autoencoder.decode(sampled))
         plain = images.from_tensor(cleaned)
-    fixed = fix_colour(decoded, plain, settings.colour_fix)
-    taken = fixed if share == 1 else face + (fixed - face) * np.float32(share)
-    return Restored(np.clip(taken, 0, 1).astype(np.float32), plain, settings.sampling.start or 0.0, share)
+    return decoded, plain
+
+
+def _with_less(prior: Prior, error: Exception) -> tuple[Prior, str]:
+    """Give the prior held so that it needs less memory, and the sentence that says so."""
+    if prior.smaller is None:
+        raise _no_memory(prior) from error
+    note = f"There was not enough memory for {prior.name} as it was held, so it was held in less, which takes longer."
+    log.warning(note)
+    return prior.smaller(), note
+
+
+def _no_memory(prior: Prior) -> EngineError:
+    return EngineError(
+        f"There is not enough memory for {prior.name} on {prior.device}. Close other programs, choose another device, "
+        "or use the pocket prior."
+    )
 
 
 def _decided(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -86,10 +86,12 @@ class Prior:
     """Severity of the damage and the start level that it asks for, straight lines between; None for the usual ones."""
     exact: bool = False
     """Whether the networks are to run in float32 even where the device has a faster precision."""
+    smaller: Callable[[], Prior] | None = None
+    """Gives the same prior held so that it needs less memory; None where there is no such way."""
 
     @property
     def device(self) -> torch.device:
-        """Where the parts are."""
+        """Where denoiser and guide are, and so what is sampled."""
         return next(self.denoiser.parameters()).device
 
     @property

@@ -12,7 +12,7 @@ from engine.errors import EngineError
 from engine.prior.diffbir import keys
 from engine.prior.diffbir.kinds import HOLDS
 from engine.prior.diffbir.storing import store
-from engine.prior.diffbir.widths import FULL, Widths
+from engine.prior.diffbir.widths import FULL, Widths, shapes
 from engine.progress import Tick, silent
 from engine.weights import CATALOGUE, WeightFile, contents, read_published
 from engine.workspace import sha256_file, write_json
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SEVERAL = ("denoiser", "autoencoder", "text")
-"""Networks that stand in a file with a prefix; a guide or a cleaner may stand in one of its own without."""
 FOLDERS = {"denoiser": "unet", "autoencoder": "vae", "text": "text_encoder"}
 """Of a Stable Diffusion in diffusers' form."""
 NO_NOISE_LEFT = 1e-5
@@ -151,28 +149,21 @@ def _renamed(
     wanted = {source.name: source.shape for source in table.values()} | keys.not_used(part, widths)
     _compare({name: tuple(t.shape) for name, t in tensors.items()}, wanted, part, path, source_id)
     made: dict[str, Tensor] = {}
-    shapes = _shapes(part, widths)
     for name, source in table.items():
         tensor = tensors[source.name]
         if source.cut is not None:
             axis, first, end = source.cut
             tensor = tensor.narrow(axis, first, end - first)
-        made[name] = tensor.reshape(shapes[name])
+        made[name] = tensor.reshape(shapes(part, widths)[name])
     return made
-
-
-def _shapes(part: str, widths: Widths) -> dict[str, tuple[int, ...]]:
-    from engine.prior.diffbir.widths import empty
-
-    return {name: tuple(t.shape) for name, t in empty(widths, (part,))[part].state_dict().items()}
 
 
 def _named_already(
     part: str, tensors: Mapping[str, Tensor], widths: Widths, path: Path, source_id: str
 ) -> dict[str, Tensor]:
-    shapes = _shapes(part, widths)
-    _compare({name: tuple(t.shape) for name, t in tensors.items()}, shapes, part, path, source_id)
-    return {name: tensors[name] for name in shapes}
+    wanted = shapes(part, widths)
+    _compare({name: tuple(t.shape) for name, t in tensors.items()}, wanted, part, path, source_id)
+    return {name: tensors[name] for name in wanted}
 
 
 def _compare(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from engine.prior.diffbir.widths import Widths, empty
+from engine.prior.diffbir.widths import Widths, shapes
 
 Shape = tuple[int, ...]
 
@@ -36,14 +36,13 @@ def published(part: str, widths: Widths) -> dict[str, Source]:
         part: `denoiser`, `guide`, `autoencoder` or `text`.
         widths: of the networks.
     """
-    shapes = {name: tuple(t.shape) for name, t in empty(widths, (part,))[part].state_dict().items()}
     rules: Mapping[str, Callable[[str, Shape], Source]] = {
         "denoiser": lambda name, shape: Source(_unet(name), shape),
         "guide": _guide,
         "autoencoder": lambda name, shape: _autoencoder(name, shape, len(widths.autoencoder)),
         "text": lambda name, shape: _text(name, shape, widths.text),
     }
-    return {name: rules[part](name, shape) for name, shape in shapes.items()}
+    return {name: rules[part](name, shape) for name, shape in shapes(part, widths).items()}
 
 
 def not_used(part: str, widths: Widths) -> dict[str, Shape]:

@@ -17,7 +17,7 @@ from engine.prior.bundle import Prior
 from engine.prior.device import choose
 from engine.prior.diffbir.cleaners import read_cleaner
 from engine.prior.diffbir.convert import convert
-from engine.prior.diffbir.fit import Fit, fit
+from engine.prior.diffbir.fit import Fit, fit, smaller
 from engine.prior.diffbir.kinds import HOLDS, KINDS, SIZE, Kind
 from engine.prior.diffbir.networks import ClipText, LatentAutoencoder
 from engine.prior.diffbir.storing import mapped
@@ -211,6 +211,7 @@ def assemble(
     kind: Kind, folder: Path, files: Mapping[str, WeightFile], chosen: Fit, *, widths: Widths, device: torch.device
 ) -> Prior:
     """Make a prior of stored networks. Numbers stay in the files until they are needed, where precision allows it."""
+    less = smaller(chosen, device)
     networks = empty(widths)
     for part, network in networks.items():
         _fill(network, folder / files[part].name)
@@ -240,6 +241,7 @@ def assemble(
         guide_reads_prompt=kind.guide_reads_prompt,
         start_levels=((0.0, 1.0), (1.0, 1.0)),
         exact=chosen.precision == "fp32",
+        smaller=None if less is None else lambda: assemble(kind, folder, files, less, widths=widths, device=device),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ def empty(widths: Widths = FULL, parts: tuple[str, ...] = PARTS[:4]) -> dict[str
     makers = {"denoiser": _denoiser, "guide": _guide, "autoencoder": _autoencoder, "text": _text}
     with torch.device("meta"):
         return {part: makers[part](widths) for part in parts}
+
+
+@cache
+def shapes(part: str, widths: Widths = FULL) -> Mapping[str, tuple[int, ...]]:
+    """Give the shape of each tensor of a network by its name in diffusers or transformers."""
+    return {name: tuple(t.shape) for name, t in empty(widths, (part,))[part].state_dict().items()}
 
 
 def _shared(widths: Widths) -> Mapping[str, Any]:
