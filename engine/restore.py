@@ -144,7 +144,7 @@ def _drawn(prior: Prior, face: Pixels, settings: Settings, seed: int, tick: Tick
         damaged = images.to_tensor(face).to(prior.device)
         cleaned = prior.cleaner(damaged.to(dtype_of(prior.cleaner))).float().clamp(-1, 1).to(prior.dtype)
         latents = prior.autoencoder.encode(cleaned)
-        text = prior.text.encode([settings.prompt, "", settings.against])
+        text = prior.text.encode([settings.prompt, "", settings.against]).to(prior.device, prior.dtype)
         condition = Condition(
             latents,
             text[:1],
@@ -176,9 +176,7 @@ def _no_memory(prior: Prior) -> EngineError:
     )
 
 
-def _decided(
-    settings: Settings, prior: Prior, face: Pixels, damage: SeenDamage | None
-) -> tuple[Settings, float]:
+def _decided(settings: Settings, prior: Prior, face: Pixels, damage: SeenDamage | None) -> tuple[Settings, float]:
     """Give settings whose start level is a number, and how much of the restored face to take."""
     if settings.sampling.start is not None:
         return settings, 1.0

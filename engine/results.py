@@ -59,6 +59,8 @@ class Provenance:
     """Wall time of the restorer alone."""
     identity: Mapping[str, Any]
     """Distance to the references before and after, with the recogniser's name; empty without a person."""
+    prior_name: str = "pocket"
+    """Which prior that is."""
     recipe: str = ""
     """Of the tuning, "" for blind restorers."""
     tuned_sha256: Mapping[str, str] | None = None
@@ -119,7 +121,7 @@ def read_provenance(path: Path) -> dict[str, Any]:
             f"{VERSION}. Use that Likeness, or a newer one."
         )
     empty: dict[str, Any] = {"recipe": "", "references": "", "tuned_sha256": {}, "result_sha256": ""}
-    empty |= {"finish": {}, "seen": {}, "notes": []}
+    empty |= {"finish": {}, "seen": {}, "notes": [], "prior_name": "pocket"}
     face = {"score": 0.0, "detector": "", "wanted": None, **told["face"]}
     return {**empty, **told, "face": face}
 

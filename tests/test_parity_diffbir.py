@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import cache
 
@@ -36,9 +37,7 @@ def prior(tmp_path_factory) -> Prior:
     torch.save(files.full(), folder / "face_full_v1.ckpt")
     made = convert("diffbir-v1-face-full", folder / "face_full_v1.ckpt", folder / "stored", widths=TOY)
     chosen = Fit("fp32", None, False)
-    return assemble(
-        KINDS["diffbir-v1-face"], folder / "stored", made, chosen, widths=TOY, device=torch.device("cpu")
-    )
+    return assemble(KINDS["diffbir-v1-face"], folder / "stored", made, chosen, widths=TOY, device=torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -272,5 +271,5 @@ def test_a_network_of_the_published_size_computes_what_the_official_one_does(the
             ids = torch.tensor([words.numbers(p) for p in PROMPTS])
             made = network(input_ids=ids, position_ids=position).last_hidden_state
             errors = [error(made[:, ::6, ::8], stored["text"])]
-    print(f"{theirs}: largest relative error {max(errors):.1e}")
+    logging.getLogger(__name__).warning("%s: largest relative error %.1e", theirs, max(errors))
     assert max(errors) < NETWORK

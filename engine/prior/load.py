@@ -116,6 +116,29 @@ def load(folder: Path = SHIPPED, *, device: str = "auto") -> Prior:
     return replace(prior, sha256=hashes)
 
 
+def named(name: str, weights: Path | None, *, device: str = "auto") -> Prior:
+    """Load a prior by its name: `pocket` is the one that ships, the others are DiffBIR's.
+
+    Args:
+        name: `pocket` or one of `diffbir.kinds.KINDS`.
+        weights: folder of the user's own networks, needed for all but the pocket one.
+        device: as in `choose`.
+
+    Raises:
+        NoSuchPrior, PriorMissing: see `engine.prior.diffbir.load`.
+        BadPrior, WeightsMissing, WeightsDamaged, NoSuchDevice: as `load`.
+    """
+    from engine.prior.diffbir import load as published
+    from engine.prior.diffbir.kinds import find
+
+    if name == "pocket":
+        return load(device=device)
+    kind = find(name)
+    if weights is None:
+        raise BadPrior(f"{kind.title} needs a folder of weights. Name a data folder with --workspace.")
+    return published.load(name, weights, device=device)
+
+
 def _channels(prior: Prior) -> tuple[int, ...]:
     config: Any = prior.denoiser
     return tuple(config.config.block_out_channels)

@@ -98,6 +98,7 @@ def restore_again(
         recipe=str(told["recipe"]),
         seed=told["seed"],
         device=device,
+        prior=str(told["prior_name"]),
         chosen=_chosen_as_told(told, repeat.result_name),
         tuned=tuned.folder if tuned is not None else None,
         finish=_finish_as_told(workspace, repeat),
@@ -110,7 +111,7 @@ def restore_again(
             f"{repeat.result_name} was made by another Likeness: {error} {_that_likeness(told)}"
         ) from error
     report.tick("loading", 0, 1)
-    prior = dict(work.shared_prior(device).sha256)
+    prior = dict(work.shared_prior(device, asked.prior, workspace.weights).sha256)
     changed = sorted(part for part in prior.keys() | told["prior"].keys() if prior.get(part) != told["prior"].get(part))
     if changed:
         raise NotTheSame(

@@ -66,6 +66,8 @@ class Asked:
     face: int | None = None
     """Which face, counted from 1, largest first; None takes the person's, or the largest."""
     device: str = "auto"
+    prior: str = "pocket"
+    """Name of the prior: `pocket`, or one of `diffbir.kinds.KINDS` whose files the user has."""
     chosen: Chosen | None = None
     """The face itself where it is known already; then none is searched for."""
     tuned: Path | None = None
@@ -108,6 +110,7 @@ class Ready:
             "photo": asked.photo.name,
             "photo_sha256": photo_sha256,
             "prior": dict(self.prior.sha256),
+            "prior_name": self.prior.name,
             "tuned": self.tuned.fingerprint if self.tuned is not None else "",
             "tuned_sha256": sha256_of(self.tuned) if self.tuned is not None else {},
             "recipe": str(self.tuned.manifest["recipe"]["name"]) if self.tuned is not None else "",
@@ -117,12 +120,25 @@ class Ready:
         }
 
 
-@lru_cache(maxsize=1)
-def shared_prior(device: str) -> Prior:
-    """Load the shipped prior once a process."""
+def shared_prior(device: str, name: str = "pocket", weights: Path | None = None) -> Prior:
+    """Load a prior once a process.
+
+    Args:
+        device: where it runs.
+        name: as in `Asked.prior`.
+        weights: folder of the user's own networks; needed for all but the pocket one.
+
+    Raises:
+        NoSuchPrior, PriorMissing: see `engine.prior.diffbir.load`.
+    """
+    return _kept_prior(device, name, None if name == "pocket" else weights)
+
+
+@lru_cache(maxsize=2)  # a face is found in a photo cleaned by the pocket prior, whichever one restores it
+def _kept_prior(device: str, name: str, weights: Path | None) -> Prior:
     from engine.prior import load
 
-    return load.load(device=device)
+    return load.named(name, weights, device=device)
 
 
 def library(workspace: Workspace) -> Library:
@@ -144,7 +160,13 @@ def tuned_folder(workspace: Workspace, prior: Prior, gallery: Gallery, recipe_na
 
 
 def personalize(
-    workspace: Workspace, person: str, recipe_name: str, report: Report, *, device: str = "auto"
+    workspace: Workspace,
+    person: str,
+    recipe_name: str,
+    report: Report,
+    *,
+    device: str = "auto",
+    prior_name: str = "pocket",
 ) -> TunedModel:
     """Tune the prior to a person, or give the tuned model that the same photos and recipe already made."""
     from engine.tuning import BadTunedModel, read_tuned, recipe
@@ -153,7 +175,7 @@ def personalize(
     people = library(workspace)
     gallery = people.gallery(people.get(person))
     report.tick("loading", 0, 1)
-    prior = shared_prior(device)
+    prior = shared_prior(device, prior_name, workspace.weights)
     folder = tuned_folder(workspace, prior, gallery, recipe_name)
     try:
         return read_tuned(folder)
@@ -188,12 +210,16 @@ def checked(asked: Asked) -> tuple[RestorerInfo, Options]:
     """Give the restorer that was asked for and its options.
 
     Raises:
-        NoSuchRestorer, BadOption, BadFinish: see there.
+        NoSuchRestorer, BadOption, BadFinish, NoSuchPrior: see there.
     """
     from engine.restorers import find, read_options
 
     info = find(asked.restorer)
     finishing.checked(asked.finish, asked.output)
+    if asked.prior != "pocket":
+        from engine.prior.diffbir.kinds import find as find_prior
+
+        find_prior(asked.prior)
     return info, read_options(info.options, asked.options or {})
 
 
@@ -213,23 +239,23 @@ def prepare(workspace: Workspace, asked: Asked, report: Report) -> Ready:
         raise EngineError(f"{info.title} needs a person. Choose one, or restore with another restorer.")
     gallery = people.gallery(person) if person is not None else None
     report.tick("loading", 0, 1)
-    prior = shared_prior(asked.device)
+    prior = shared_prior(asked.device, asked.prior, workspace.weights)
     report.tick("loading", 1, 1)
     tuned = None
     if info.needs_person and person is not None:
         if asked.tuned is not None:
             tuned = read_tuned(asked.tuned)
         else:
-            tuned = personalize(workspace, person.id, asked.recipe, report, device=asked.device)
+            tuned = personalize(workspace, person.id, asked.recipe, report, device=asked.device, prior_name=asked.prior)
     return Ready(info, options, prior, person, gallery, tuned, workspace.weights)
 
 
 @lru_cache(maxsize=1)
-def loaded(restorer: str, device: str) -> Restorer:
+def loaded(restorer: str, device: str, prior: str = "pocket", weights: Path | None = None) -> Restorer:
     """Load a restorer; the last one is kept, and with it what it made of the prior for the last person."""
     from engine.restorers import Context, find
 
-    return find(restorer).load(Context(lambda: shared_prior(device)))
+    return find(restorer).load(Context(lambda: shared_prior(device, prior, weights)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,7 +312,7 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
         chosen = Chosen(face, number, len(seen.faces), asked.face)
     crop = cut(pixels, chosen.face, ready.prior.size)
     damage = estimate_damage(crop.pixels, crop.scale)
-    restorer = loaded(ready.info.id, asked.device)
+    restorer = loaded(ready.info.id, asked.device, asked.prior, ready.weights)
     begun = time.monotonic()
     subject = ready.subject(damage)
     made = restorer.restore(crop.pixels, subject, ready.options, seed=asked.seed, tick=stage(report, "restoring"))
@@ -434,7 +460,10 @@ def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> 
     """
     workspace = Workspace(Path(arguments["workspace"]))
     if kind == "tune":
-        tuned = personalize(workspace, arguments["person"], arguments["recipe"], report, device=arguments["device"])
+        named = str(arguments.get("prior", "pocket"))
+        tuned = personalize(
+            workspace, arguments["person"], arguments["recipe"], report, device=arguments["device"], prior_name=named
+        )
         return {"tuned": str(tuned.folder), "checks": tuned.manifest["checks"], "seconds": tuned.manifest["seconds"]}
     if kind == "restore":
         return restore(workspace, _asked(arguments), report)
@@ -459,6 +488,7 @@ def _asked(arguments: Mapping[str, Any]) -> Asked:
         seed=arguments["seed"],
         face=arguments["face"],
         device=arguments["device"],
+        prior=str(arguments.get("prior", "pocket")),
         chosen=_chosen(arguments.get("chosen")),
         finish=finish_from(arguments.get("finish") or {}),
         output=output_from(arguments.get("output") or {}),

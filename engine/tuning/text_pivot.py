@@ -142,10 +142,9 @@ class _Tuning:
         tuned = replace(self.prior, denoiser=self.denoiser.train())
         with autocast(self.prior.device):
             made = predict(tuned, noisy, t.to(target.device), condition)
-        ratio = levels.alphas_cumprod[t] / (1 - levels.alphas_cumprod[t])
-        weight = ratio.clamp(0.1, 5).sqrt().to(target.device)
+        wanted, weight = what_is_learned(levels, target, noise, t)
         weight[pivot.batch :] *= pivot.class_weight
-        loss = (weight.view(-1, 1, 1, 1) * (made.float() - target.float()) ** 2).mean()
+        loss = (weight.view(-1, 1, 1, 1) * (made.float() - wanted.float()) ** 2).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
@@ -218,6 +217,31 @@ class _Tuning:
         self.losses, self.checks = state["losses"], state["checks"]
         load_lora(self.denoiser, state["lora"])
         self.optimiser.load_state_dict(state["optimiser"])
+
+
+def what_is_learned(levels: Any, clean: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Give what the denoiser should say of noised latents, and how much each of them counts.
+
+    Args:
+        levels: the prior's schedule, as `noising` gives it.
+        clean: `(N, C, h, w)`, the latents without noise.
+        noise: like `clean`, what they were noised with.
+        t: `(N,)`, int64, on the CPU: the levels they were noised to.
+
+    Returns:
+        The target, like `clean`, in the prior's prediction type; weights, `(N,)`, float32. A predicted clean picture
+        counts by the root of its signal to noise, between bounds, measured with the pocket prior; noise and velocity
+        count alike, as Stable Diffusion was trained.
+    """
+    kept = levels.alphas_cumprod[t]
+    kind = levels.config.prediction_type
+    if kind == "sample":
+        return clean, (kept / (1 - kept)).clamp(0.1, 5).sqrt().to(clean.device)
+    alike = torch.ones(len(t), device=clean.device)
+    if kind == "epsilon":
+        return noise, alike
+    share = kept.view(-1, 1, 1, 1).to(clean)
+    return share.sqrt() * noise - (1 - share).sqrt() * clean, alike
 
 
 HARD = degrade.Damage(blur_x=5.0, blur_y=5.0, angle=0.0, shrink=6.0, noise=8.0, jpeg=70)

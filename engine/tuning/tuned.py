@@ -121,6 +121,12 @@ def load_lora(denoiser: nn.Module, tensors: dict[str, Tensor]) -> None:
             f"The tuned model does not fit this prior (unknown: {extra[:3]}, missing: {missing[:3]}). "
             "Personalize the person again."
         )
+    other = next((name for name in sorted(wanted) if wanted[name].shape != tensors[name].shape), None)
+    if other is not None:
+        raise BadTunedModel(
+            f"The tuned model is for networks of other sizes, such as those of Stable Diffusion 1.5: {other} is "
+            f"{tuple(tensors[other].shape)} and should be {tuple(wanted[other].shape)}. Personalize the person again."
+        )
     denoiser.load_state_dict(tensors, strict=False)
 
 

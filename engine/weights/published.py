@@ -64,7 +64,9 @@ def _loaded(path: Path, mapped: bool) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         except pickle.UnpicklingError:
             # torch refuses whatever is not a tensor, settings of the training among it, which `contents` has looked at.
-            return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_restricted(path), mmap=mapped)
+            return torch.load(
+                path, map_location="cpu", weights_only=False, pickle_module=_restricted(path), mmap=mapped
+            )
     except WeightsDamaged:
         raise
     except (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:

@@ -2,8 +2,8 @@
 
     python -m tests.parity.make_diffbir CHECKOUT --v1 CHECKOUT_OF_ea13481 --before CHECKOUT_OF_7a332cc^
 
-CHECKOUT is XPixelGroup/DiffBIR@3f8b530. It needs einops, omegaconf, ftfy, regex, timm and torchsde beside torch. Nothing of it is
-imported by the tests, which read the stored numbers alone. `--full NETWORK` runs one network at its published size
+CHECKOUT is XPixelGroup/DiffBIR@3f8b530. It needs einops, omegaconf, ftfy, regex, timm and torchsde beside torch.
+Nothing of it is imported by the tests, which read the stored numbers alone. `--full NETWORK` runs one network at its published size
 instead and stores a few numbers of it.
 """
 
@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import io
 import sys
-import typing
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +23,16 @@ from tests.parity import rule
 HERE = Path(__file__).parent
 SIDE = 16
 """Side of the latents."""
-TINY = dict(
-    unet=dict(model_channels=32, channel_mult=[1, 1, 2, 2], num_head_channels=16, context_dim=32),
-    vae=dict(ch=32, ch_mult=[1, 1, 2, 2]),
-    text=dict(width=32, heads=2, layers=3),
-)
-FULL = dict(
-    unet=dict(model_channels=320, channel_mult=[1, 2, 4, 4], num_head_channels=64, context_dim=1024),
-    vae=dict(ch=128, ch_mult=[1, 2, 4, 4]),
-    text=dict(width=1024, heads=16, layers=24),
-)
+TINY = {
+    "unet": {"model_channels": 32, "channel_mult": [1, 1, 2, 2], "num_head_channels": 16, "context_dim": 32},
+    "vae": {"ch": 32, "ch_mult": [1, 1, 2, 2]},
+    "text": {"width": 32, "heads": 2, "layers": 3},
+}
+FULL = {
+    "unet": {"model_channels": 320, "channel_mult": [1, 2, 4, 4], "num_head_channels": 64, "context_dim": 1024},
+    "vae": {"ch": 128, "ch_mult": [1, 2, 4, 4]},
+    "text": {"width": 1024, "heads": 16, "layers": 24},
+}
 PROMPTS = ["a photo of a sks man", "", "Café's  &amp; 12 blue-eyed people, don't smile!"]
 
 
@@ -47,20 +46,20 @@ def network_config(sizes: dict) -> dict:
         double_z=True, z_channels=4, resolution=256, in_channels=3, out_ch=3, num_res_blocks=2, attn_resolutions=[],
         dropout=0.0, **sizes["vae"],
     )  # fmt: skip
-    vision = dict(image_size=16, layers=1, width=32, head_width=16, patch_size=16)
-    clip = dict(
-        embed_dim=sizes["text"]["width"],
-        vision_cfg=vision,
-        text_cfg=dict(context_length=77, vocab_size=49408, **sizes["text"]),
-        layer="penultimate",
-    )
-    return dict(
-        unet_cfg=dict(out_channels=4, **shared),
-        vae_cfg=dict(embed_dim=4, ddconfig=dd),
-        clip_cfg=clip,
-        controlnet_cfg=dict(hint_channels=4, **shared),
-        latent_scale_factor=0.18215,
-    )
+    vision = {"image_size": 16, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
+    clip = {
+        "embed_dim": sizes["text"]["width"],
+        "vision_cfg": vision,
+        "text_cfg": dict(context_length=77, vocab_size=49408, **sizes["text"]),
+        "layer": "penultimate",
+    }
+    return {
+        "unet_cfg": dict(out_channels=4, **shared),
+        "vae_cfg": {"embed_dim": 4, "ddconfig": dd},
+        "clip_cfg": clip,
+        "controlnet_cfg": dict(hint_channels=4, **shared),
+        "latent_scale_factor": 0.18215,
+    }
 
 
 def official(sizes: dict):
@@ -89,7 +88,7 @@ def fill(model) -> None:
 def keep(name: str, **arrays: torch.Tensor) -> None:
     path = HERE / f"diffbir_{name}.npz"
     np.savez_compressed(path, **{k: np.asarray(v.detach().float().numpy(), np.float32) for k, v in arrays.items()})
-    print(f"{path.name}: {path.stat().st_size} bytes")
+    sys.stdout.write(f"{path.name}: {path.stat().st_size} bytes\n")
     assert path.stat().st_size <= 100_000
 
 
@@ -304,9 +303,9 @@ def make_cleaners() -> None:
         network.load_state_dict({**rule.parameters(shapes, f"{name}."), **fixed})
         network.eval().requires_grad_(False)
         made = network(rule.picture("damaged", 64))
-        np.savez_compressed(HERE / f"diffbir_{name}.npz", cleaned=made[..., :: made.shape[-1] // 32, :: made.shape[-1] // 32].numpy(),
-                            names=np.array([f"{k} {'x'.join(map(str, s))}" for k, s in shapes.items()]))  # fmt: skip
-        print(name, tuple(made.shape), (HERE / f"diffbir_{name}.npz").stat().st_size)
+        step = made.shape[-1] // 32
+        names = np.array([f"{k} {'x'.join(map(str, s))}" for k, s in shapes.items()])
+        np.savez_compressed(HERE / f"diffbir_{name}.npz", cleaned=made[..., ::step, ::step].numpy(), names=names)
 
 
 def small_cleaners(swinir, rrdb, scunet) -> dict:
@@ -366,7 +365,7 @@ def main() -> None:
     given = reader.parse_args()
     sys.path.insert(0, str(given.checkout))
     sys.dont_write_bytecode = True
-    torch.Tuple = typing.Tuple  # the official sampler names it so
+    torch.Tuple = tuple  # the official sampler names it so
     if given.full:
         make_full(given.full)
         return

@@ -25,6 +25,13 @@ RestorerOption = Annotated[
     str | None,
     typer.Option("--restorer", help="See `restorers list`; else dual-pivot with --person and diffbir without."),
 ]
+PriorOption = Annotated[
+    str,
+    typer.Option(
+        "--prior",
+        help="pocket, or with your own weights: diffbir-v1-face, diffbir-v1-general, diffbir-v2, diffbir-v2.1.",
+    ),
+]
 RecipeOption = Annotated[str, typer.Option("--recipe", help="For a person who is not personalized yet.")]
 
 
@@ -44,6 +51,7 @@ def tune(
     call: Call,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name or id of the person.")],
     recipe: Annotated[str, typer.Option("--recipe", help="How: quick, or toy for a trial.")] = "quick",
+    prior: PriorOption = "pocket",
 ) -> None:
     """Personalize to a person's good photos. Stop at any time; the same command goes on."""
     from engine.studio import work
@@ -51,7 +59,7 @@ def tune(
     with call.holding() as workspace, call.following() as report:
         report.tick("loading", 0, 1)
         person = work.library(workspace).get(name)
-        tuned = work.personalize(workspace, person.id, recipe, report, device=call.device)
+        tuned = work.personalize(workspace, person.id, recipe, report, device=call.device, prior_name=prior)
     known = tuned.manifest
     value = {
         "person": person.name,
@@ -118,6 +126,7 @@ def restore(
         Path | None,
         typer.Option("--layer", metavar="FILE", help="Also write the face as a layer: .png, or .tif with the photo."),
     ] = None,
+    prior: PriorOption = "pocket",
     again: Annotated[
         Path | None,
         typer.Option(
@@ -139,6 +148,7 @@ def restore(
 
     if again is not None:
         given = (person, restorer, out_dir, seed or None, face, choices or None, None if recipe == "quick" else recipe)
+        given += (None if prior == "pocket" else prior,)
         given += (points, grain, None if (detector, scale, tone) == ("auto", "1", "keep") else scale)
         if any(one is not None for one in given):
             raise typer.BadParameter("--again takes all settings from the file; PHOTO and how to write it go with it.")
@@ -158,6 +168,7 @@ def restore(
         seed=seed,
         face=face,
         device=call.device,
+        prior=prior,
         points=tuple((float(x), float(y)) for x, y in parse_points(points)) if points is not None else (),
         detector=detector,
         finish=Finish(scale, tone, grain),

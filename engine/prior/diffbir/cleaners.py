@@ -30,11 +30,12 @@ class PublishedCleaner(nn.Module):
         """Clean; not clamped."""
         height, width = pixels.shape[-2:]
         # Filled up with black, which is 0 in the networks' own range of 0 to 1.
-        filled = nn.functional.pad((pixels + 1) / 2, (0, -width % MULTIPLE, 0, -height % MULTIPLE))
+        here = pixels.to(next(self.network.parameters()))
+        filled = nn.functional.pad((here + 1) / 2, (0, -width % MULTIPLE, 0, -height % MULTIPLE))
         made: Tensor = self.network(filled)[..., : height * self.scale, : width * self.scale]
         if self.scale != 1:
             made = nn.functional.interpolate(made.float(), (height, width), mode="bicubic", antialias=True).to(made)
-        return made * 2 - 1
+        return (made * 2 - 1).to(pixels.device)
 
 
 def read_cleaner(tensors: Mapping[str, Tensor], path: Path) -> PublishedCleaner:

@@ -134,9 +134,7 @@ def _check_schedule(tensors: Mapping[str, Tensor], path: Path, source_id: str) -
         )
 
 
-def _renamed(
-    part: str, tensors: Mapping[str, Tensor], widths: Widths, path: Path, source_id: str
-) -> dict[str, Tensor]:
+def _renamed(part: str, tensors: Mapping[str, Tensor], widths: Widths, path: Path, source_id: str) -> dict[str, Tensor]:
     """Give a network's tensors by our names; raise `WrongFile` unless all of them are accounted for."""
     if part == "cleaner":
         from engine.prior.diffbir.cleaners import read_cleaner

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from engine.errors import EngineError
+
 SIZE = 512
 """Side in px of the face crops."""
 
@@ -89,6 +91,18 @@ _ALL = (
 
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.id: kind for kind in _ALL})
 """By id, which is the prior's name."""
+
+
+class NoSuchPrior(EngineError):
+    """A prior was asked for that is not known."""
+
+
+def find(name: str) -> Kind:
+    """Give a published prior by its name, or raise `NoSuchPrior` with the names there are."""
+    if name not in KINDS:
+        raise NoSuchPrior(f"There is no prior {name!r}. Choose one of: pocket, {', '.join(KINDS)}.")
+    return KINDS[name]
+
 
 HOLDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {kind.guide: ("guide",) for kind in _ALL}

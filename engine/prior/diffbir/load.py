@@ -18,7 +18,7 @@ from engine.prior.device import choose
 from engine.prior.diffbir.cleaners import read_cleaner
 from engine.prior.diffbir.convert import convert
 from engine.prior.diffbir.fit import Fit, fit, smaller
-from engine.prior.diffbir.kinds import HOLDS, KINDS, SIZE, Kind
+from engine.prior.diffbir.kinds import HOLDS, KINDS, SIZE, Kind, find
 from engine.prior.diffbir.networks import ClipText, LatentAutoencoder
 from engine.prior.diffbir.storing import mapped
 from engine.prior.diffbir.widths import FULL, PARTS, Widths, empty
@@ -30,10 +30,6 @@ log = logging.getLogger(__name__)
 
 STORED = "stored"
 """Folder of stored networks, within the folder of weights."""
-
-
-class NoSuchPrior(EngineError):
-    """A prior was asked for that is not known."""
 
 
 class PriorMissing(EngineError):
@@ -89,13 +85,6 @@ def load(
     return assemble(kind, root / STORED, files, chosen, widths=widths, device=where)
 
 
-def find(name: str) -> Kind:
-    """Give a published prior by its name, or raise `NoSuchPrior` with the names there are."""
-    if name not in KINDS:
-        raise NoSuchPrior(f"There is no prior {name!r}. Choose one of: pocket, {', '.join(KINDS)}.")
-    return KINDS[name]
-
-
 def _allowed(ids: Iterable[str], commercial: bool) -> list[str]:
     return [name for name in ids if not commercial or CATALOGUE[name].licence.commercial == "yes"]
 
@@ -146,7 +135,7 @@ def _folder(source_id: str, root: Path) -> Path | None:
 
 
 def _is_there(source_id: str, root: Path, tick: Tick) -> bool:
-    """Tell whether a file is stored already or can be; one that is there and wrong raises instead of being passed by."""
+    """Tell whether a file is stored already or can be; one that is there and wrong raises, and is not passed by."""
     if _note(source_id, root).is_file() or _folder(source_id, root) is not None:
         return True
     try:
@@ -220,9 +209,10 @@ def assemble(
     autoencoder = LatentAutoencoder(networks["autoencoder"])
     placed: dict[str, nn.Module] = {**networks, "text": text, "autoencoder": autoencoder}
     for part, network in placed.items():
-        # A cleaner's windows overflow in half precision, and it is small.
-        dtype = torch.float32 if part == "cleaner" else chosen.dtype
-        place = device if part in ("denoiser", "guide") or not chosen.offload else torch.device("cpu")
+        there = part in ("denoiser", "guide") or not chosen.offload
+        place = device if there else torch.device("cpu")
+        # A cleaner's windows overflow in half precision, and it is small; a CPU is slow in fp16.
+        dtype = chosen.dtype if there and part != "cleaner" else torch.float32
         network.to(device=place, dtype=dtype)
         if part in ("denoiser", "guide", "autoencoder"):
             network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -250,7 +240,9 @@ def _fill(network: nn.Module, path: Path) -> None:
     try:
         network.load_state_dict(mapped(path), assign=True)
     except RuntimeError as error:
-        raise WeightsDamaged(f"{path} does not fit this version: {error}. Delete it and its note, and store anew.") from error
+        raise WeightsDamaged(
+            f"{path} does not fit this version: {error}. Delete it and its note, and store anew."
+        ) from error
     for module in network.modules():
         for name, buffer in list(module.named_buffers(recurse=False)):
             if buffer.is_meta:  # only positions are not stored

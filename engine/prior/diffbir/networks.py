@@ -65,10 +65,14 @@ class LatentAutoencoder(nn.Module):
 
     def encode(self, pixels: Tensor) -> Tensor:
         """Give the likeliest latents, not a drawn one: the same picture has the same latents."""
-        made: Tensor = self.network.encode(pixels).latent_dist.mode()
-        return made * SCALING
+        made: Tensor = self.network.encode(self._here(pixels)).latent_dist.mode()
+        return (made * SCALING).to(pixels)
 
     def decode(self, latents: Tensor) -> Tensor:
         """See `Autoencoder.decode`."""
-        made: Tensor = self.network.decode(latents / SCALING, return_dict=False)[0]
-        return made
+        made: Tensor = self.network.decode(self._here(latents) / SCALING, return_dict=False)[0]
+        return made.to(latents)
+
+    def _here(self, given: Tensor) -> Tensor:
+        """Bring what is given to where the network is, which need not be where the denoiser is."""
+        return given.to(next(self.network.parameters()))

@@ -94,7 +94,8 @@ def _pieces(order: list[str], tensors: Mapping[str, Tensor], part: str) -> Any:
     yield len(text).to_bytes(8, "little") + text
     for name in order:
         flat = tensors[name].detach().contiguous().reshape(-1)
-        yield memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else b""
+        data: Any = flat.view(torch.uint8).numpy()
+        yield memoryview(data) if flat.numel() else b""
 
 
 def mapped(path: Path) -> dict[str, Tensor]:

@@ -93,8 +93,8 @@ def _autoencoder(widths: Widths) -> nn.Module:
 
     n = len(widths.autoencoder)
     return AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * n,
-        up_block_types=("UpDecoderBlock2D",) * n,
+        down_block_types=("DownEncoderBlock2D",) * n,  # pyright: ignore[reportArgumentType]
+        up_block_types=("UpDecoderBlock2D",) * n,  # pyright: ignore[reportArgumentType]
         block_out_channels=widths.autoencoder,  # pyright: ignore[reportArgumentType]
         layers_per_block=2,
         latent_channels=4,
