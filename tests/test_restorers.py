@@ -107,7 +107,7 @@ def test_option_values_are_checked():
         ({"steps": 2.5}, "steps must be a whole number, got 2.5"),
         ({"identity": "much"}, "identity must be a number, got 'much'"),
         ({"start": float("nan")}, "start must be 0 to 1, got nan"),
-        ({"sampler": "magic"}, "sampler must be one of ddim, dpmpp-2m, unipc, ddpm, got 'magic'"),
+        ({"sampler": "magic"}, "sampler must be one of ddim, dpmpp-2m, unipc, ddpm, spaced"),
     ):
         with pytest.raises(BadOption) as error:
             read_options(kind, values)

@@ -3,7 +3,8 @@
     python -m tests.parity.make_diffbir CHECKOUT --v1 CHECKOUT_OF_ea13481 --before CHECKOUT_OF_7a332cc^
 
 CHECKOUT is XPixelGroup/DiffBIR@3f8b530. It needs einops, omegaconf, ftfy, regex, timm and torchsde beside torch.
-Nothing of it is imported by the tests, which read the stored numbers alone. `--full NETWORK` runs one network at its published size
+Nothing of it is imported by the tests, which read the stored numbers alone. `--full NETWORK` runs one network at its
+published size
 instead and stores a few numbers of it.
 """
 

@@ -53,10 +53,18 @@ def doctor(call: Call) -> None:
 def bench(
     call: Call,
     demo: Annotated[bool, typer.Option("--demo", help="Time the whole demo too; takes minutes.")] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="CHECKOUT", help="Time our DiffBIR loop beside the official code in there."),
+    ] = None,
+    toy: Annotated[bool, typer.Option("--toy", help="With --against: tiny networks, to see that it runs.")] = False,
 ) -> None:
     """Measure the speed here. Start, page, one face, memory, each in a fresh process, against what is wanted."""
     from engine.evaluation.bench import run
 
+    if against is not None:
+        _against(call, against, toy)
+        return
     with call.following() as report:
         facts, rows = run(report, demo=demo, device=call.device)
     shown = [
@@ -72,6 +80,20 @@ def bench(
     about = "{cpu}, {cores} cores, torch {torch} on {device} in {precision}; load before: {load:g}.".format(**facts)
     lines = [*table(shown), about]
     call.answer({"machine": facts, "rows": [row.as_json() for row in rows]}, lines)
+
+
+def _against(call: Call, checkout: Path, toy: bool) -> None:
+    from dataclasses import asdict
+
+    from engine.evaluation.against import Course, compare
+    from engine.evaluation.doctor import machine
+    from engine.progress import stage
+
+    course = Course(16, 4, "toy") if toy else Course()
+    with call.following() as report:
+        laps = compare(checkout, course, tick=stage(report, "running both"))
+    shown = [asdict(lap) for lap in laps]
+    call.answer({"machine": machine(), "against": shown}, table(shown))
 
 
 def demo(
