@@ -1,0 +1,162 @@
+"""Making generic faces, who are nobody, out of a folder of aligned portraits.
+
+    python -m engine.evaluation.generic_faces make FACES OUT [--vectors FILE]
+    python -m engine.evaluation.generic_faces sharpen FACES MADE OUT [--prior NAME] [--vectors FILE]
+
+`FACES` holds portraits of 384 px in the FFHQ template; `OUT`, a new folder, gets what ships in `assets/faces`. A face
+is the morph of three portraits by dense correspondence with its shape drawn out beyond the mean, set into the head of a
+fourth, in that portrait's light: hair, ears, clothes and background stay one photograph, so nothing is seen twice. All
+portraits that are used are AI-generated (CC0), so even the sources are nobody. A face is kept when dlib finds it unlike
+every portrait of the folder and every face kept before.
+
+`sharpen` lets a prior go over the faces that `make` made and keeps what it makes of each where it passes the same test.
+The app never runs this.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.degrade import toned
+from engine.errors import EngineError
+from engine.evaluation import morph
+from engine.evaluation.inner_face import Inner, set_in
+from engine.evaluation.morph import Pixels
+from engine.evaluation.portraits import (
+    SIDE,
+    Group,
+    ellipse,
+    embed_portraits,
+    face_group,
+    nearest,
+    portrait,
+    seen,
+    write_readme,
+    write_record,
+)
+from engine.faces import Embedding, distance, embed
+from engine.images import read_photo, resize, save_photo
+
+logger = logging.getLogger(__name__)
+
+MADE_BY = "python -m engine.evaluation.generic_faces"
+
+# Women and men who are turned away, behind a hand or glasses: nothing corresponds there.
+UNFIT = frozenset((6, 24, 37, 54, 61, 62, 65, 77, 80, 84, 85, 97))
+UNFIT_MEN = frozenset((106, 126, 193))
+COVERED = frozenset((4, 8, 9, 14, 17, 33, 36, 38, 41, 70, 76, 88, 93, 102, 115, 121))
+"""Hair under a cloth or hat: fit to be the head of a face, not to lend its skin to one."""
+
+COUNT = 150
+"""How many generic faces are made of the women and of the men together."""
+GREY_EVERY = 7
+"""Every so many are grey; of these every other one is toned, as old prints are."""
+APART = 0.465
+"""A face is kept when every portrait is farther than this by dlib; 0.45 stays over after JPEG."""
+DIFFERENT = 0.37
+"""And when every face kept before is farther than this."""
+UNLIKE = 0.55
+"""Portraits that are nearer than this by dlib are not morphed with one another: the result would be like both."""
+SIDE_PX = 256
+QUALITY = 84
+"""Of JPEG."""
+TRIES = 10
+"""How many threesomes are tried in one head."""
+REACH = 14
+"""Among how many portraits of the most similar skin a head's three are drawn."""
+LOW, HIGH = (0.36, 0.32, 0.32), (0.5, 0.25, 0.25)
+DRAWN_OUT = 1.4
+SHARPEN_START = 0.12
+"""How far the prior noises a face before it draws it again, 0 (not at all) to 1."""
+
+
+def set_face(faces: Group, head: str, three: Sequence[str]) -> Pixels:
+    """Set the morph of three portraits into the head of another one, `(SIDE_PX, SIDE_PX, 3)`, 0 to 1."""
+    area = ellipse((192, 234), (88, 124), 18)[..., None]
+    inner = Inner(tuple(three), LOW, HIGH, DRAWN_OUT)
+    own = faces.flows[head]
+    # Outside the face the head keeps its own shape, so nothing but the face moves.
+    shape = np.asarray(own + (inner.shape(faces) - own) * area, dtype=np.float32)
+    place = morph.identity_map(SIDE, SIDE) + morph.inverse(shape)
+    mask = np.clip(morph.sample(ellipse((192, 236), (80, 112), 9), place, smooth=False), 0, 1)
+    out = set_in(seen(faces, head, place), inner.skin(faces, place, scale=1.0), mask, sigma=30)
+    return resize(np.asarray(np.clip(out, 0, 1), np.float32), (SIDE_PX, SIDE_PX))
+
+
+def choose(
+    groups: Sequence[Group], portraits: Mapping[str, Embedding], rng: np.random.Generator
+) -> Iterator[tuple[Pixels, dict[str, Any]]]:
+    """Yield generic faces that are like none of anybody's, at most `COUNT`, as evenly over the groups as they allow.
+
+    Args:
+        groups: kinds that are not mixed.
+        portraits: the vector of every portrait that a face must not be near.
+        rng: draws the threesomes.
+
+    Yields:
+        Picture and its record.
+    """
+    known = np.stack(list(portraits.values()))
+    kept: list[Embedding] = []
+    for order, faces in enumerate(groups):
+        wanted = COUNT * (order + 1) // len(groups)
+        for head, threesomes in _threesomes(faces, portraits, rng):
+            if len(kept) == wanted:
+                break
+            for three in threesomes:
+                face = _printed(set_face(faces, head, three), len(kept), rng)
+                vector = embed(face)
+                others = [distance(vector, other) for other in kept]
+                if np.linalg.norm(known - vector, axis=1).min() > APART and min(others, default=2.0) > DIFFERENT:
+                    kept.append(vector)
+                    name = f"face-{len(kept):03d}.jpg"
+                    yield face, {"file": name, "inner": list(three), "head": head, "sources": sorted({*three, head})}
+                    break
+        logger.info("%d generic faces", len(kept))
+
+
+def _printed(face: Pixels, number: int, rng: np.random.Generator) -> Pixels:
+    """Return a face in grey or in one tone if its number says so."""
+    if number % GREY_EVERY:
+        return face
+    if number // GREY_EVERY % 2:
+        return toned(face, rng)
+    return np.repeat((face @ np.float32([0.299, 0.587, 0.114]))[..., None], 3, axis=2)
+
+
+def _threesomes(
+    faces: Group, vectors: Mapping[str, Embedding], rng: np.random.Generator
+) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    """Yield each head, and threesomes for it of portraits with skin like its own, unlike one another and it."""
+    names = list(faces.cutouts)
+    skins = np.stack([_skin(faces, name) for name in names])
+    lenders = [k for k, name in enumerate(names) if int(name[-4:]) not in COVERED]
+    own = np.stack([vectors[n] for n in names])
+    unlike = np.linalg.norm(own[:, None] - own[None], axis=-1) > UNLIKE
+    for _ in range(2):  # the second time with other threesomes, should heads be wanting
+        for head in rng.permutation(len(names)):
+            near = sorted(lenders, key=lambda k: float(np.linalg.norm(skins[head] - skins[k])))
+            near = [k for k in near if k != head and unlike[head, k]][:REACH]
+            possible = [
+                three for three in itertools.combinations(near, 3) if all(unlike[a, b] for a, b in itertools.combinations(three, 2))
+            ]
+            drawn = [possible[i] for i in rng.permutation(len(possible))[:TRIES]]
+            yield names[head], [tuple(names[k] for k in rng.permutation(three)) for three in drawn]
+
+
+def _skin(faces: Group, name: str) -> NDArray[np.float32]:
+    """Return the coarse colours of a portrait's face in the mean shape, beard and light included."""
+    warped = seen(faces, name, morph.identity_map(SIDE, SIDE))[110:360, 100:284]
+    small: Any = cv2.resize(morph.blur(warped, 8), (12, 16), interpolation=cv2.INTER_AREA)
+    return morph.floats(small).ravel()
