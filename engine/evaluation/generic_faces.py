@@ -1,7 +1,7 @@
 """Making generic faces, who are nobody, out of a folder of aligned portraits.
 
     python -m engine.evaluation.generic_faces make FACES OUT [--vectors FILE]
-    python -m engine.evaluation.generic_faces sharpen FACES MADE OUT [--prior NAME] [--vectors FILE]
+    python -m engine.evaluation.generic_faces sharpen FACES MADE OUT [--prior FOLDER] [--vectors FILE]
 
 `FACES` holds portraits of 384 px in the FFHQ template; `OUT`, a new folder, gets what ships in `assets/faces`. A face
 is the morph of three portraits by dense correspondence with its shape drawn out beyond the mean, set into the head of a
@@ -149,7 +149,9 @@ def _threesomes(
             near = sorted(lenders, key=lambda k: float(np.linalg.norm(skins[head] - skins[k])))
             near = [k for k in near if k != head and unlike[head, k]][:REACH]
             possible = [
-                three for three in itertools.combinations(near, 3) if all(unlike[a, b] for a, b in itertools.combinations(three, 2))
+                three
+                for three in itertools.combinations(near, 3)
+                if all(unlike[a, b] for a, b in itertools.combinations(three, 2))
             ]
             drawn = [possible[i] for i in rng.permutation(len(possible))[:TRIES]]
             yield names[head], [tuple(names[k] for k in rng.permutation(three)) for three in drawn]
@@ -160,3 +162,122 @@ def _skin(faces: Group, name: str) -> NDArray[np.float32]:
     warped = seen(faces, name, morph.identity_map(SIDE, SIDE))[110:360, 100:284]
     small: Any = cv2.resize(morph.blur(warped, 8), (12, 16), interpolation=cv2.INTER_AREA)
     return morph.floats(small).ravel()
+
+
+def make(portraits: Path, out: Path, vectors: Mapping[str, Embedding]) -> None:
+    """Write the generic faces and `faces.json` into a new folder.
+
+    Args:
+        portraits: the folder that holds the AI-generated portraits.
+        out: must not be there.
+        vectors: of every portrait that no face may be like, the AI-generated ones among them.
+
+    Raises:
+        EngineError: a portrait is missing, or the folder is there already.
+    """
+    _must_be_new(out)
+    women = [portrait(n) for n in range(99) if n not in UNFIT]
+    men = [portrait(n) for n in range(99, 198) if n not in UNFIT_MEN]
+    groups = [face_group(portraits, names) for names in (women, men)]
+    out.mkdir(parents=True)
+    records: list[dict[str, Any]] = []
+    for pixels, record in choose(groups, vectors, np.random.default_rng(0)):
+        save_photo(pixels, out / record["file"], quality=QUALITY)
+        records.append(record)
+    _write(out, records, vectors, MADE_BY + " make")
+
+
+def sharpen(made: Path, out: Path, vectors: Mapping[str, Embedding], *, prior: Path | None = None) -> None:
+    """Write the faces of a folder into a new one, as a prior draws them where they stay nobody.
+
+    Args:
+        made: what `make` wrote.
+        out: must not be there.
+        vectors: of every portrait that no face may be like.
+        prior: folder of the prior; the one that ships if not given.
+
+    Raises:
+        EngineError: `made` holds no `faces.json`, `out` is there already, or the prior cannot be read.
+    """
+    from engine.prior.load import SHIPPED, load
+    from engine.prior.settings import Sampling
+    from engine.restore import Settings, restore_face
+
+    _must_be_new(out)
+    if not (made / "faces.json").is_file():
+        raise EngineError(f"{made} holds no faces.json: give a folder that `{MADE_BY} make` wrote.")
+    record = json.loads((made / "faces.json").read_text(encoding="utf-8"))
+    drawer = load(prior or SHIPPED)
+    settings = Settings(sampling=Sampling(start=SHARPEN_START))
+    known = np.stack(list(vectors.values()))
+    faces = [read_photo(made / one["file"]).pixels for one in record["pictures"]]
+    kept = [embed(face) for face in faces]
+    out.mkdir(parents=True)
+    records: list[dict[str, Any]] = []
+    for number, (face, one) in enumerate(zip(faces, record["pictures"], strict=True)):
+        sized = resize(face, (drawer.size, drawer.size))
+        drawn = resize(restore_face(drawer, sized, settings, seed=number).pixels, (SIDE_PX, SIDE_PX))
+        vector = embed(drawn)
+        others = [distance(vector, other) for n, other in enumerate(kept) if n != number]
+        nobody = np.linalg.norm(known - vector, axis=1).min() > APART and min(others, default=2.0) > DIFFERENT
+        if nobody:
+            kept[number] = vector
+        save_photo(drawn if nobody else face, out / one["file"], quality=QUALITY)
+        records.append({**one, "sharpened": bool(nobody)})
+    _write(out, records, vectors, f"{MADE_BY} make, then sharpen with the prior {drawer.name}")
+
+
+def _must_be_new(out: Path) -> None:
+    if out.exists():
+        raise EngineError(f"{out} is there already: nothing is written over, give another folder.")
+
+
+def _write(out: Path, records: Sequence[dict[str, Any]], vectors: Mapping[str, Embedding], made_by: str) -> None:
+    """Write what is known of the faces of a folder, measured on what ships, after JPEG."""
+    write_readme(out, "Generic faces, aligned to the FFHQ template, for the class set of tuning.", made_by)
+    own = [embed(read_photo(out / record["file"]).pixels) for record in records]
+    closest = min((distance(a, b) for a, b in itertools.combinations(own, 2)), default=2.0)
+    pictures = [
+        {**record, **nearest(vector, vectors, record["sources"])} for record, vector in zip(records, own, strict=True)
+    ]
+    write_record(
+        out / "faces.json",
+        made_by,
+        {
+            "nearest_pair_distance": round(closest, 3),
+            "nearest_portrait_distance": min((p["nearest_portrait_distance"] for p in pictures), default=2.0),
+            "pictures": pictures,
+        },
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog=MADE_BY, description="Make generic faces.")
+    steps = parser.add_subparsers(dest="step", required=True)
+    first = steps.add_parser("make", help="make faces of portraits")
+    second = steps.add_parser("sharpen", help="let a prior go over faces that were made")
+    for step in (first, second):
+        step.add_argument("faces", type=Path, help="folder with the portraits")
+        step.add_argument("--vectors", type=Path, help="file (.npz) that keeps their vectors for the next time")
+    second.add_argument("made", type=Path, help="folder that `make` wrote")
+    second.add_argument("--prior", type=Path, help="folder of the prior; the one that ships if not given")
+    for step in (first, second):
+        step.add_argument("out", type=Path, help="folder to make")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    cv2.setNumThreads(1)  # with more, flows differ in their last digits
+    try:
+        vectors = embed_portraits(given.faces, given.vectors)
+        if given.step == "make":
+            make(given.faces, given.out, vectors)
+        else:
+            sharpen(given.made, given.out, vectors, prior=given.prior)
+    except EngineError as error:
+        logger.error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
