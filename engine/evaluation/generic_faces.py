@@ -72,9 +72,9 @@ SIDE_PX = 256
 QUALITY = 84
 """Of JPEG."""
 TRIES = 10
-"""How many threesomes are tried in one head."""
+"""How many threesomes are tried in one head: those whose eyes and mouths are most alike."""
 REACH = 14
-"""Among how many portraits of the most similar skin a head's three are drawn."""
+"""Among how many portraits of the most similar skin a head's three are chosen."""
 LOW, HIGH = (0.36, 0.32, 0.32), (0.5, 0.25, 0.25)
 DRAWN_OUT = 1.4
 SHARPEN_START = 0.12
@@ -102,7 +102,7 @@ def choose(
     Args:
         groups: kinds that are not mixed.
         portraits: the vector of every portrait that a face must not be near.
-        rng: draws the threesomes.
+        rng: draws the order of the heads and who leads in the detail.
 
     Yields:
         Picture and its record.
@@ -138,23 +138,28 @@ def _printed(face: Pixels, number: int, rng: np.random.Generator) -> Pixels:
 def _threesomes(
     faces: Group, vectors: Mapping[str, Embedding], rng: np.random.Generator
 ) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
-    """Yield each head, and threesomes for it of portraits with skin like its own, unlike one another and it."""
+    """Yield each head, and threesomes for it of portraits with skin like its own, unlike it and one another."""
     names = list(faces.cutouts)
-    skins = np.stack([_skin(faces, name) for name in names])
+    skins, features = (np.stack([of(faces, name) for name in names]) for of in (_skin, _features))
+    strange = np.linalg.norm(features[:, None] - features[None], axis=-1)
     lenders = [k for k, name in enumerate(names) if int(name[-4:]) not in COVERED]
     own = np.stack([vectors[n] for n in names])
     unlike = np.linalg.norm(own[:, None] - own[None], axis=-1) > UNLIKE
-    for _ in range(2):  # the second time with other threesomes, should heads be wanting
+
+    def strangeness(three: tuple[int, ...]) -> float:
+        return float(sum(strange[pair] for pair in itertools.combinations(three, 2)))
+
+    for first in (0, TRIES):  # the second time with the next threesomes, should heads be wanting
         for head in rng.permutation(len(names)):
             near = sorted(lenders, key=lambda k: float(np.linalg.norm(skins[head] - skins[k])))
             near = [k for k in near if k != head and unlike[head, k]][:REACH]
             possible = [
                 three
                 for three in itertools.combinations(near, 3)
-                if all(unlike[a, b] for a, b in itertools.combinations(three, 2))
+                if all(unlike[pair] for pair in itertools.combinations(three, 2))
             ]
-            drawn = [possible[i] for i in rng.permutation(len(possible))[:TRIES]]
-            yield names[head], [tuple(names[k] for k in rng.permutation(three)) for three in drawn]
+            best = sorted(possible, key=strangeness)[first : first + TRIES]
+            yield names[head], [tuple(names[k] for k in rng.permutation(three)) for three in best]
 
 
 def _skin(faces: Group, name: str) -> NDArray[np.float32]:
@@ -162,6 +167,15 @@ def _skin(faces: Group, name: str) -> NDArray[np.float32]:
     warped = seen(faces, name, morph.identity_map(SIDE, SIDE))[110:360, 100:284]
     small: Any = cv2.resize(morph.blur(warped, 8), (12, 16), interpolation=cv2.INTER_AREA)
     return morph.floats(small).ravel()
+
+
+def _features(faces: Group, name: str) -> NDArray[np.float32]:
+    """Return what eyes and mouth of a portrait look like in the mean shape, so that open mouths meet open ones."""
+    start = morph.identity_map(SIDE, SIDE)
+    warped = morph.sample(morph.structure(faces.cutouts[name]), start + faces.flows[name], smooth=False)
+    eyes, mouth = warped[130:210, 116:268], warped[240:330, 130:254]
+    parts = [cv2.resize(morph.blur(part, 3), (32, 20), interpolation=cv2.INTER_AREA) for part in (eyes, mouth)]
+    return morph.floats(np.stack(parts)).ravel()
 
 
 def make(portraits: Path, out: Path, vectors: Mapping[str, Embedding]) -> None:
