@@ -58,6 +58,9 @@ UNFIT_MEN = frozenset((106, 126, 193))
 COVERED = frozenset((4, 8, 9, 14, 17, 33, 36, 38, 41, 70, 76, 88, 93, 102, 115, 121))
 """Hair under a cloth or hat: fit to be the head of a face, not to lend its skin to one."""
 
+CUT = frozenset((43, 124, 143, 162, 168, 178))
+"""The photograph ended above the hair and is mirrored there: fit to lend skin, not to be a head."""
+
 COUNT = 150
 """How many generic faces are made of the women and of the men together."""
 GREY_EVERY = 7
@@ -147,10 +150,10 @@ def _threesomes(
     unlike = np.linalg.norm(own[:, None] - own[None], axis=-1) > UNLIKE
 
     def strangeness(three: tuple[int, ...]) -> float:
-        return float(sum(strange[pair] for pair in itertools.combinations(three, 2)))
+        return sum(float(strange[a, b]) for a, b in itertools.combinations(three, 2))
 
     for first in (0, TRIES):  # the second time with the next threesomes, should heads be wanting
-        for head in rng.permutation(len(names)):
+        for head in rng.permutation([k for k, name in enumerate(names) if int(name[-4:]) not in CUT]):
             near = sorted(lenders, key=lambda k: float(np.linalg.norm(skins[head] - skins[k])))
             near = [k for k in near if k != head and unlike[head, k]][:REACH]
             possible = [
@@ -163,10 +166,12 @@ def _threesomes(
 
 
 def _skin(faces: Group, name: str) -> NDArray[np.float32]:
-    """Return the coarse colours of a portrait's face in the mean shape, beard and light included."""
+    """Return the coarse colours of a portrait's face in the mean shape, beard and light included, and its wrinkles."""
     warped = seen(faces, name, morph.identity_map(SIDE, SIDE))[110:360, 100:284]
-    small: Any = cv2.resize(morph.blur(warped, 8), (12, 16), interpolation=cv2.INTER_AREA)
-    return morph.floats(small).ravel()
+    colours = cv2.resize(morph.blur(warped, 8), (12, 16), interpolation=cv2.INTER_AREA)
+    detail = morph.floats(np.abs(warped - morph.blur(warped, 3)).mean(axis=2))
+    wrinkles = cv2.resize(morph.blur(detail, 10), (6, 8), interpolation=cv2.INTER_AREA)
+    return np.concatenate([morph.floats(colours).ravel(), morph.floats(wrinkles).ravel() * np.float32(12)])
 
 
 def _features(faces: Group, name: str) -> NDArray[np.float32]:

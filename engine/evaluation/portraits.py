@@ -153,7 +153,8 @@ def embed_portraits(folder: Path, kept: Path | None = None) -> dict[str, Embeddi
         return vectors
     vectors = {path.stem: embed(read_photo(path).pixels) for path in paths}
     if kept is not None:
-        np.savez(kept, **vectors)
+        named: dict[str, Any] = dict(vectors)
+        np.savez(kept, **named)
     return vectors
 
 
