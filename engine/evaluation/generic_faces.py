@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.degrade import toned
+from engine.degrade.old import LUMA
 from engine.errors import EngineError
 from engine.evaluation import morph
 from engine.evaluation.inner_face import Inner, set_in
@@ -135,7 +136,7 @@ def _printed(face: Pixels, number: int, rng: np.random.Generator) -> Pixels:
         return face
     if number // GREY_EVERY % 2:
         return toned(face, rng)
-    return np.repeat((face @ np.float32([0.299, 0.587, 0.114]))[..., None], 3, axis=2)
+    return np.repeat((face @ LUMA)[..., None], 3, axis=2)
 
 
 def _threesomes(

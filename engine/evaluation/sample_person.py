@@ -146,10 +146,10 @@ DAMAGES = {
     "old-01": Spoiling(Damage(blur_x=7, blur_y=7, angle=0, shrink=3, noise=10, jpeg=70), seed=1),
     "old-02": Spoiling(Damage(blur_x=3.5, blur_y=3.5, angle=0, shrink=6, noise=14, jpeg=62), seed=2),
     "old-03": Spoiling(
-        Damage(blur_x=2.5, blur_y=4, angle=0.6, shrink=3, noise=6, jpeg=75), 0, ("fading", "scratches", "dust")
+        Damage(blur_x=3, blur_y=5, angle=0.6, shrink=3, noise=8, jpeg=75), 21, ("fading", "grain", "scratches", "dust")
     ),
     "old-04": Spoiling(
-        Damage(blur_x=2, blur_y=2, angle=0, shrink=2.5, noise=4, jpeg=80), 2, ("fading", "halftone", "dust")
+        Damage(blur_x=4, blur_y=4, angle=0, shrink=3.5, noise=6, jpeg=75), 7, ("low light", "grain", "dust")
     ),
 }
 
