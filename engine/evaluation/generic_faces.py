@@ -219,13 +219,13 @@ def sharpen(made: Path, out: Path, vectors: Mapping[str, Embedding], *, prior: P
     Raises:
         EngineError: `made` holds no `faces.json`, `out` is there already, or the prior cannot be read.
     """
+    _must_be_new(out)
+    if not (made / "faces.json").is_file():
+        raise EngineError(f"{made} holds no faces.json: give a folder that `{MADE_BY} make` wrote.")
     from engine.prior.load import SHIPPED, load
     from engine.prior.settings import Sampling
     from engine.restore import Settings, restore_face
 
-    _must_be_new(out)
-    if not (made / "faces.json").is_file():
-        raise EngineError(f"{made} holds no faces.json: give a folder that `{MADE_BY} make` wrote.")
     record = json.loads((made / "faces.json").read_text(encoding="utf-8"))
     drawer = load(prior or SHIPPED)
     settings = Settings(sampling=Sampling(start=SHARPEN_START))
