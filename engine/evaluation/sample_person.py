@@ -49,6 +49,10 @@ from engine.images import save_photo
 logger = logging.getLogger(__name__)
 
 MADE_BY = "python -m engine.evaluation.sample_person"
+WHAT = (
+    "The sample person: references, damaged photos and their truths. Where the person shows teeth, the mouth is a "
+    "blend of three other portraits; the shape of each head is mixed of three."
+)
 FACE_CENTRE = (192.0, 205.0)
 """The point of the template that `Shot.centre` places, px of 384."""
 
@@ -235,7 +239,7 @@ def make(portraits: Path, out: Path, vectors: Mapping[str, Embedding]) -> None:
     faces = head_group(portraits, needed())
     for part in ("references", "truth", "damaged"):
         (out / part).mkdir(parents=True)
-    write_readme(out, "The sample person: references, damaged photos and their truths.", MADE_BY)
+    write_readme(out, WHAT, MADE_BY)
     records: list[dict[str, Any]] = []
     found: list[Embedding] = []
     for order, shot in enumerate(SHOTS):
