@@ -21,7 +21,7 @@ from engine.workspace import FileCorrupt
 from tests import weights_server as bad
 from tests.test_cli import here, undocumented
 
-HURRY = weights.Patience(connect_seconds=2, stall_seconds=0.4, tries=2, wait_seconds=0.01)
+HURRY = weights.Patience(connect_seconds=10, stall_seconds=5, tries=2, wait_seconds=0.01)
 QUIET = SilentReport()
 DIFFACE = {"input_blocks.0.0.weight": torch.ones(32, 3, 3, 3), "out.2.weight": torch.ones(6, 32, 3, 3)}
 CONTROL = {"input_blocks.0.0.weight": torch.ones(320, 8, 3, 3), "zero_convs.0.0.weight": torch.ones(320, 320, 1, 1)}

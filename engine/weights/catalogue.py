@@ -194,7 +194,7 @@ _FACE_RESTORERS = (
         ("dr2",),
         "diffusion model of faces that removes damage",
         licences.DR2,
-        shapes=(("input_blocks.0.0.weight", (128, 3, 3, 3)), ("time_embed.0.weight", (512, 128))),
+        shapes=(("input_blocks.0.0.weight", (128, 3, 3, 3)), ("out.2.weight", (6, 128, 3, 3))),
     ),
     PublishedFile(
         "dr2-sparnethd",
@@ -204,6 +204,7 @@ _FACE_RESTORERS = (
         ("dr2",),
         "sharpens what DR2 leaves",
         licences.DR2,
+        shapes=(("encoder.0.conv2d.weight_orig", (102, 3, 3, 3)), ("out_conv.conv2d.bias", (3,))),
     ),
     PublishedFile(
         "asffnet512",
@@ -213,6 +214,10 @@ _FACE_RESTORERS = (
         ("asffnet",),
         "restores faces by one good photo",
         licences.BY_NC_SA,
+        shapes=(
+            ("sff_branch.0.sff0.MaskModel.0.weight_orig", (128, 192, 3, 3)),
+            ("Component_CModel.model.6.bias", (128,)),
+        ),
     ),
     PublishedFile(
         "dmdnet",
@@ -222,6 +227,7 @@ _FACE_RESTORERS = (
         ("dmdnet",),
         "restores faces by several good photos",
         licences.BY_NC_SA,
+        shapes=(("le_256_mem_key", (128, 16, 40, 40)), ("up4.4.weight_orig", (3, 64, 3, 3))),
     ),
     PublishedFile(
         "stylegan2-ffhq",
