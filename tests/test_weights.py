@@ -12,9 +12,11 @@ from types import MappingProxyType
 import pytest
 import torch
 
-from engine import weights
+from engine import faces, weights
 from engine.errors import EngineError
+from engine.faces import networks
 from engine.progress import SilentReport
+from engine.studio import enlarging
 from engine.weights import places
 from engine.weights.files import WeightsDamaged, WeightsMissing
 from engine.workspace import FileCorrupt
@@ -202,6 +204,27 @@ def test_files_of_other_programs_are_found(monkeypatch, tmp_path, root, place, v
     assert row("gfpgan-1.4", root).state == "elsewhere"
     path.write_bytes(b"another of that name, and size")
     assert row("gfpgan-1.4", root).state == "missing"
+
+
+def test_face_networks_and_enlargers_of_other_programs_are_used(monkeypatch, tmp_path, root):
+    monkeypatch.setenv("LIKENESS_SHARED_WEIGHTS", str(tmp_path / "shared"))
+    shared = tmp_path / "shared" / enlarging.X2PLUS
+    shared.parent.mkdir()
+    shared.write_bytes(stands_for(monkeypatch, "realesrgan-x2plus"))
+    assert enlarging.network_file(root, 2) == shared
+    assert enlarging.network_file(root, 4) is None
+    (root / enlarging.X2PLUS).write_bytes(b"the user's own comes first, and is refused when it is read")
+    assert enlarging.network_file(root, 2) == root / enlarging.X2PLUS
+    detection = tmp_path / "shared" / networks.MOBILE
+    detection.write_bytes(
+        stands_for(monkeypatch, "retinaface-mobile", b"no network, but the one that the list tells of")
+    )
+    with pytest.raises(WeightsDamaged, match=re.escape(str(detection))):
+        faces.detector("retinaface-mobile", root)
+    detection.write_bytes(b"another one of that name")
+    with pytest.raises(faces.FaceModelsMissing, match="which is not there"):
+        faces.detector("retinaface-mobile", root)
+    assert weights.by_name(root, "codeformer.pth") == root / "codeformer.pth"
 
 
 def test_another_programs_file_of_unknown_bytes_must_be_of_the_right_network(monkeypatch, tmp_path, root):

@@ -150,7 +150,7 @@ def fetch(
                 sha256 = _whole(url, wanted, part, report, notes=notes, check=check, patience=patience)
             except SourceFailed as error:
                 failures.append(f"{urlsplit(url).netloc} {error}")
-                log.warning("%s was not downloaded from %s: %s", wanted.name, url, error)
+                log.info("%s was not downloaded from %s: %s", wanted.name, url, error)
                 continue
             size = part.size
             _place(part, target)
@@ -175,8 +175,6 @@ def _whole(
     patience: Patience,
 ) -> str:
     """Bring the hidden file to its end from one address, and give its SHA-256 once it is right."""
-    if part.size and part.url != url and wanted.sha256 is None:
-        part.clear()  # nothing would tell whether the two addresses have the same file
     resumed = part.size > 0
     getting, checking = stage(report, f"getting {wanted.name}, MB"), stage(report, f"checking {wanted.name}, MB")
     _all_of(url, wanted, part, getting, notes=notes, patience=patience)
@@ -215,7 +213,7 @@ def _once(url: str, wanted: Wanted, part: _Part, tick: Tick, *, notes: list[str]
     """Ask an address once and take what comes."""
     same = part.url == url and part.validator
     if not same and wanted.sha256 is None:
-        part.clear()
+        part.clear()  # nothing would tell whether what is there belongs to the same file
     have = part.size
     if have and have == part.total:
         return
@@ -313,7 +311,7 @@ def _checked(wanted: Wanted, part: _Part, tick: Tick, check: Callable[[Path], No
     try:
         check(part.path)
     except WeightsDamaged as error:
-        log.warning("%s", error)
+        log.info("%s", error)
         part.clear()
         raise SourceFailed("gave something that is no file of these weights") from error
     return sha256

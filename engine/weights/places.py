@@ -96,6 +96,27 @@ def locate(file_id: str, root: Path, tick: Tick = silent) -> Path:
     return found.path
 
 
+def by_name(root: Path, name: str) -> Path:
+    """Give the path of a file that is asked for by its published name.
+
+    It is the one in the user's folder if there is one, whatever it holds; else a whole one of that very name in a
+    shared folder, if its licence needs no acceptance or has it; else the place in the user's folder where it would be.
+
+    Args:
+        root: folder of the user's weights.
+        name: such as "RealESRGAN_x2plus.pth".
+    """
+    own = root / name
+    file = next((file for file in CATALOGUE.values() if file.file == name), None)
+    if own.is_file() or file is None:
+        return own
+    record = read_record(root)
+    if file.licence.to_accept and file.licence.name not in record.accepted:
+        return own
+    found = look(file, root, record)
+    return found.path if found.state == "elsewhere" and found.path and found.path.name == name else own
+
+
 def require_licence(file: PublishedFile, record: Record, command: str) -> None:
     """Raise `LicenceNotAccepted` unless a file's licence needs no acceptance or has it."""
     licence = file.licence
