@@ -84,7 +84,8 @@ def test_the_ids_that_restorers_ask_for_are_there():
 
 def test_no_size_sha256_or_mirror_stands_without_the_public_place_that_states_it():
     for file in weights.CATALOGUE.values():
-        assert bool(file.stated) == (file.sha256 is not None), file.id
+        assert bool(file.stated) == (file.sha256 is not None or bool(file.about)), file.id
+        assert not (file.about and file.size), file.id
         assert file.size is None or file.sha256 is not None, file.id
         assert file.sha256 is None or re.fullmatch("[0-9a-f]{64}", file.sha256), file.id
         for mirror in file.mirrors:
@@ -134,7 +135,7 @@ def test_a_missing_file_is_told_with_its_size_its_licence_and_the_command(root):
     said = str(missing.value)
     assert said.startswith("GFPGANv1.4.pth (348.6 MB) is not there. Licence GFPGAN: Apache-2.0, but parts")
     assert said.endswith("Get it with: python app.py weights get gfpgan-1.4")
-    with pytest.raises(WeightsMissing, match=r"not stated anywhere.*weights get codeformer --accept S-Lab-1\.0$"):
+    with pytest.raises(WeightsMissing, match=r"\(about 376\.6 MB\).*weights get codeformer --accept S-Lab-1\.0$"):
         weights.locate("codeformer", root)
     with pytest.raises(WeightsMissing, match=r"by hand from https://\S+ and run: .* use FILE --as dr2-ffhq$"):
         weights.locate("dr2-ffhq", root)
@@ -460,6 +461,8 @@ def test_the_list_says_what_is_unknown(capsys):
     made = here(capsys, "weights", "list", "difface", "gfpgan-1.4")
     assert made.code == 0
     lines = {line.split()[0]: line for line in made.out.splitlines() if line}
-    assert "unknown, pinned at first download" in lines["difface-swinir"] and "not stated" in lines["difface-swinir"]
+    assert (
+        "unknown, pinned at first download" in lines["difface-swinir"] and "size not stated" in lines["difface-swinir"]
+    )
     assert "published" in lines["gfpgan-1.4"] and "348.6 MB" in lines["gfpgan-1.4"]
     assert here(capsys, "weights", "list", "nothing").code == 1

@@ -207,7 +207,7 @@ def wrong(
 
 def missing(file: PublishedFile, record: Record) -> str:
     """Give the sentence for a file that is nowhere."""
-    size = shown_size(identity(file, record)[2])
+    size = shown_size(identity(file, record)[2], file.about)
     licence = f"Licence {file.licence.name}: {file.licence.words}"
     accept = f" --accept {file.licence.name}" if file.licence.to_accept else ""
     if file.url or file.mirrors:
@@ -217,10 +217,10 @@ def missing(file: PublishedFile, record: Record) -> str:
     return f"{file.file} ({size}) is not there. {licence} {get}"
 
 
-def shown_size(size: int | None) -> str:
-    """Give a size as people say it."""
+def shown_size(size: int | None, about: str = "") -> str:
+    """Give a size as people say it, from bytes, or from how a public place rounds it."""
     if size is None:
-        return "size not stated anywhere"
+        return f"about {about}" if about else "size not stated"
     for unit, bytes_ in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)):
         if size >= bytes_:
             return f"{size / bytes_:.1f} {unit}"
