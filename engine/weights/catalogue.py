@@ -61,6 +61,7 @@ class PublishedFile:
 
 _SIQE = "github.com/AmerZuher/Super-Image-Quality-Enhancer@1af124d backend/src/siqe/ai/manifest.py"
 _AUR = "the PKGBUILD of {} in github.com/archlinux/aur"
+_AUR_FACEXLIB = "the PKGBUILD of python-facexlib 0.2.5 (Arch User Repository)"
 _HORDE = "github.com/Haidra-Org/AI-Horde-image-model-reference@46fdd9e {}"
 _CLIBDEV = "github.com/clibdev/GFPGAN-onnxruntime-demo@29e8851 README.md"
 _SWARM = "github.com/Quaggles/SwarmUI-FaceTools@65d5e30 Utils.cs"
@@ -321,7 +322,7 @@ _FACES = (
         licences.FACEXLIB,
         sha256="2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220",
         about="1.79 MB",
-        stated=f"{_HORDE.format('gfpgan.json')}; {_AUR.format('python-facexlib 0.2.5')}; {_COMFY}",
+        stated=f"{_HORDE.format('gfpgan.json')}; {_AUR_FACEXLIB}; {_COMFY}",
         mirrors=_facelib("detection_mobilenet0.25_Final.pth"),
         shapes=(("body.stage1.0.0.weight", (8, 3, 3, 3)), ("ClassHead.0.conv1x1.weight", (4, 64, 1, 1))),
     ),
@@ -348,7 +349,7 @@ _FACES = (
         "measures whether two faces are one person",
         licences.FACEXLIB,
         sha256="a035c768259b98ab1ce0e646312f48b9e1e218197a0f80ac6765e88f8b6ddf28",
-        stated=_AUR.format("python-facexlib 0.2.5"),
+        stated=_AUR_FACEXLIB,
         shapes=(("input_layer.0.weight", (64, 3, 3, 3)), ("output_layer.3.weight", (512, 25088))),
     ),
 )

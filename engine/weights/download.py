@@ -143,8 +143,8 @@ def fetch(
         Cancelled: from the report.
     """
     patience = patience or Patience()
-    with _alone(target):
-        part, notes, failures = _Part.of(target), list[str](), list[str]()
+    with _alone(target), _left_clean(_Part.of(target)) as part:
+        notes, failures = list[str](), list[str]()
         for url in urls:
             try:
                 sha256 = _whole(url, wanted, part, report, notes=notes, check=check, patience=patience)
@@ -162,6 +162,16 @@ def fetch(
             f"{wanted.name} was not downloaded: {'; '.join(failures)}. Check the network and run the same command, or "
             f"download it by other means and run: python app.py weights use FILE.{kept}"
         )
+
+
+@contextmanager
+def _left_clean(part: _Part) -> Generator[_Part]:
+    """Leave no hidden file that holds nothing."""
+    try:
+        yield part
+    finally:
+        if not part.size:
+            part.clear()
 
 
 def _whole(
