@@ -402,3 +402,17 @@ def test_parts_may_be_in_another_precision_than_the_denoiser(shelf, prior):
     settings = Settings(sampling=Sampling("spaced", 2, 1.0, start_point="noise"))
     pictures = [restore_face(replace(one, size=128), drawn_face(size=128), settings).pixels for one in (made, prior)]
     assert 0 < abs(pictures[0] - pictures[1]).mean() < 0.05
+
+
+def test_a_prior_is_chosen_by_its_name_and_refused_before_anything_is_read(tmp_path):
+    from engine.prior.load import BadPrior, named
+    from engine.studio.work import Asked, checked
+
+    asked = Asked(tmp_path / "photo.png", tmp_path, "diffbir", prior="diffbir-v9")
+    with pytest.raises(NoSuchPrior, match=r"no prior 'diffbir-v9'\."):
+        checked(asked)
+    assert checked(replace(asked, prior="diffbir-v2"))[0].id == "diffbir"
+    with pytest.raises(PriorMissing, match="DiffBIR v2 is not complete"):
+        named("diffbir-v2", tmp_path, device="cpu")
+    with pytest.raises(BadPrior, match="needs a folder of weights"):
+        named("diffbir-v2", None)

@@ -158,3 +158,26 @@ def test_recipes_are_found_by_name_and_every_field_explains_itself():
     told = explain(TextPivot)
     assert {t["name"] for t in told} == set(TextPivot.__dataclass_fields__)
     assert all(t["what"].endswith(".") and t["source"] for t in told)
+
+
+def test_what_the_denoiser_learns_is_in_the_priors_own_prediction_type():
+    from diffusers import DDPMScheduler
+
+    from engine.tuning.text_pivot import what_is_learned
+
+    clean, noise, t = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8), torch.tensor([10, 900])
+    for kind in ("sample", "epsilon", "v_prediction"):
+        levels = DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, prediction_type=kind)
+        wanted, weight = what_is_learned(levels, clean, noise, t)
+        theirs = {"sample": clean, "epsilon": noise, "v_prediction": levels.get_velocity(clean, noise, t)}[kind]
+        assert torch.allclose(wanted, theirs, atol=1e-5)
+        assert torch.equal(weight, torch.ones(2)) == (kind != "sample")
+
+
+def test_a_tuned_model_for_networks_of_other_sizes_is_refused_in_words():
+    from engine.tuning.tuned import load_lora, lora_of, with_lora
+
+    denoiser = with_lora(shared_toy_prior().denoiser, rank=2, alpha=2.0, targets=("to_k",))
+    foreign = {name: torch.zeros(*t.shape[:-1], t.shape[-1] + 1) for name, t in lora_of(denoiser).items()}
+    with pytest.raises(BadTunedModel, match=r"networks of other sizes, such as those of Stable Diffusion 1\.5"):
+        load_lora(denoiser, foreign)

@@ -182,14 +182,14 @@ def _official(checkout: str, precision: str, course: Course, out: Path) -> dict[
         "context_dim": widths.text,
         "legacy": False,
     }
-    makers: Mapping[str, Any] = {
-        "denoiser": lambda: ControlledUnetModel(out_channels=4, **shared),
-        "guide": lambda: ControlNet(hint_channels=4, **shared),
+    makers: Mapping[str, tuple[Any, dict[str, Any]]] = {
+        "denoiser": (ControlledUnetModel, {"out_channels": 4, **shared}),
+        "guide": (ControlNet, {"hint_channels": 4, **shared}),
     }
     networks: dict[str, Any] = {}
-    for part, make in makers.items():
+    for part, (make, given) in makers.items():
         with torch.device("meta"):
-            network = make().eval().requires_grad_(False)
+            network = make(**given).eval().requires_grad_(False)
         state = {name: numbers(f"{part} {name}", tuple(t.shape)) for name, t in network.state_dict().items()}
         network.load_state_dict(state, assign=True)
         networks[part] = network
@@ -205,7 +205,11 @@ def _official(checkout: str, precision: str, course: Course, out: Path) -> dict[
     def sample(steps: int) -> Any:
         drawn = steps_noise()
         own = torch.randn_like
-        torch.randn_like = lambda *_, **__: next(drawn)
+
+        def by_rule(*_: object, **__: object) -> torch.Tensor:
+            return next(drawn)
+
+        torch.randn_like = by_rule
         sampler = SpacedSampler(betas, "eps", False)
         cond = {"c_txt": text, "c_img": cleaned}
         try:
