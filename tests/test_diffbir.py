@@ -35,8 +35,8 @@ def shelf(tmp_path_factory):
     """A folder of weights with everything stored for versions 1 for faces and 2."""
     root = tmp_path_factory.mktemp("weights")
     given = files.published(tmp_path_factory.mktemp("files"))
-    convert("diffbir-v1-face", given / "v1_face.pth", root / STORED, widths=TOY)
-    convert("diffbir-v2", given / "v1_face.pth", root / STORED, widths=TOY)
+    convert("diffbir-v1-face-guide", given / "v1_face.pth", root / STORED, widths=TOY)
+    convert("diffbir-v2-guide", given / "v1_face.pth", root / STORED, widths=TOY)
     convert("sd-2.1-base", given / "v2-1_512-ema-pruned.ckpt", root / STORED, widths=TOY)
     convert("diffbir-face-swinir", given / "face_swinir_v1.ckpt", root / STORED, widths=TOY)
     return root
@@ -83,7 +83,7 @@ def test_a_training_of_the_papers_release_is_read_as_the_file_it_began_with(shel
     torch.save(begun, tmp_path / "step=799.ckpt")
     made = convert("diffbir-v1-face-full", tmp_path / "step=799.ckpt", tmp_path / "stored", widths=TOY)
     assert set(made) == {"denoiser", "guide", "autoencoder", "text", "cleaner"}
-    assert made["guide"].sha256 in (shelf / STORED / "diffbir-v1-face.json").read_text()
+    assert made["guide"].sha256 in (shelf / STORED / "diffbir-v1-face-guide.json").read_text()
 
 
 def test_a_folder_in_diffusers_form_gives_the_same_networks_as_the_published_file(shelf, tmp_path):
@@ -119,7 +119,7 @@ def test_a_prior_restores_a_face_by_any_words(prior):
 def test_numbers_come_from_the_file_until_they_are_changed(shelf):
     from engine.prior.diffbir.storing import mapped
 
-    told = json.loads((shelf / STORED / "diffbir-v1-face.json").read_text())["files"]["guide"]
+    told = json.loads((shelf / STORED / "diffbir-v1-face-guide.json").read_text())["files"]["guide"]
     maps = f"/proc/{os.getpid()}/maps"
     tensors = mapped(shelf / STORED / told["name"])
     if os.path.exists(maps):  # noqa: PTH110
@@ -231,7 +231,7 @@ def test_what_is_missing_is_named_with_size_licence_and_remedy(tmp_path):
         "v1_face.pth",
         "face_swinir_v1.ckpt (90.2 MB)",
         "Licence OpenRAIL++-M",
-        "python app.py weights get diffbir-v1-face",
+        "python app.py weights get diffbir-v1-face-guide",
         "Or everything in one file: face_full_v1.ckpt",
     ):
         assert said in told, said
@@ -257,7 +257,7 @@ def test_a_file_with_a_tensor_more_less_or_other_is_refused_by_its_name(tmp_path
     ):
         torch.save(tensors, tmp_path / "v2.pth")
         with pytest.raises(WrongFile, match=said):
-            convert("diffbir-v2", tmp_path / "v2.pth", into, widths=TOY)
+            convert("diffbir-v2-guide", tmp_path / "v2.pth", into, widths=TOY)
     torch.save({**files.base(), "something.else": torch.zeros(2)}, tmp_path / "sd.ckpt")
     with pytest.raises(WrongFile, match=r"holds something\.else, which has no place in sd-2\.1-base"):
         convert("sd-2.1-base", tmp_path / "sd.ckpt", into, widths=TOY)
@@ -272,12 +272,12 @@ def test_a_base_for_another_guide_is_refused(shelf, tmp_path):
     torch.save(files.base(), tmp_path / "zsnr.ckpt")
     torch.save(files.network("guide"), tmp_path / "DiffBIR_v2.1.pt")
     convert("sd-2.1-zsnr", tmp_path / "zsnr.ckpt", shelf / STORED, widths=TOY)
-    convert("diffbir-v2.1", tmp_path / "DiffBIR_v2.1.pt", shelf / STORED, widths=TOY)
+    convert("diffbir-v2.1-guide", tmp_path / "DiffBIR_v2.1.pt", shelf / STORED, widths=TOY)
     try:
         with pytest.raises(WrongFile, match="hold the same denoiser, so one of them is under a wrong name"):
             load("diffbir-v2.1", shelf, device="cpu", widths=TOY)
     finally:
-        for name in ("sd-2.1-zsnr", "diffbir-v2.1"):
+        for name in ("sd-2.1-zsnr", "diffbir-v2.1-guide"):
             (shelf / STORED / f"{name}.json").unlink()
 
 
@@ -286,7 +286,7 @@ def test_a_truncated_file_and_one_that_is_no_file_of_weights_are_refused(tmp_pat
     whole = (given / "v1_face.pth").read_bytes()
     (given / "v1_face.pth").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(WeightsDamaged, match="is damaged or holds no weights"):
-        convert("diffbir-v1-face", given / "v1_face.pth", tmp_path / "stored", widths=TOY)
+        convert("diffbir-v1-face-guide", given / "v1_face.pth", tmp_path / "stored", widths=TOY)
     torch.save({"conv.weight": torch.zeros(3, 3)}, given / "face_swinir_v1.ckpt")
     with pytest.raises(WeightsDamaged, match="none of the cleaners that are known"):
         convert("diffbir-face-swinir", given / "face_swinir_v1.ckpt", tmp_path / "stored", widths=TOY)
@@ -294,12 +294,12 @@ def test_a_truncated_file_and_one_that_is_no_file_of_weights_are_refused(tmp_pat
 
 
 def test_a_stored_network_that_was_changed_is_refused_and_the_former_state_kept(shelf):
-    note = shelf / STORED / "diffbir-v1-face.json"
+    note = shelf / STORED / "diffbir-v1-face-guide.json"
     file = shelf / STORED / json.loads(note.read_text())["files"]["guide"]["name"]
     whole = file.read_bytes()
     try:
         file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-        with pytest.raises(WeightsDamaged, match="The stored guide of diffbir-v1-face is missing or was changed"):
+        with pytest.raises(WeightsDamaged, match="The stored guide of diffbir-v1-face-guide is missing or was changed"):
             load("diffbir-v1-face", shelf, device="cpu", widths=TOY)
         file.unlink()
         with pytest.raises(WeightsMissing, match="and it is stored anew"):
@@ -393,7 +393,7 @@ def test_parts_may_be_in_another_precision_than_the_denoiser(shelf, prior):
     from engine.weights import WeightFile
 
     stored: dict[str, WeightFile] = {}
-    for name in ("diffbir-v1-face", "sd-2.1-base", "diffbir-face-swinir"):
+    for name in ("diffbir-v1-face-guide", "sd-2.1-base", "diffbir-face-swinir"):
         told = json.loads((shelf / STORED / f"{name}.json").read_text())["files"]
         stored |= {part: WeightFile(**file) for part, file in told.items()}
     how = Fit("bf16", 256, True)

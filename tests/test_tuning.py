@@ -17,7 +17,7 @@ from engine.tuning.recipe import NoSuchRecipe, TextPivot, explain
 from engine.tuning.text_pivot import fingerprint_of, tune
 from engine.tuning.views import NoFaces, make_views, read_generic, vary
 from engine.weights import WeightsDamaged
-from tests.toys import drawn_face, toy_prior
+from tests.toys import drawn_face, shared_toy_prior, toy_prior
 
 
 class StopAt(SilentReport):

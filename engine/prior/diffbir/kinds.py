@@ -52,7 +52,7 @@ _ALL = (
     Kind(
         "diffbir-v1-face",
         "DiffBIR v1 for faces",
-        guide="diffbir-v1-face",
+        guide="diffbir-v1-face-guide",
         base="sd-2.1-base",
         cleaners=("diffbir-face-swinir", "diffbir-codeformer-swinir"),
         photo_cleaners=("diffbir-general-swinir",),
@@ -61,7 +61,7 @@ _ALL = (
     Kind(
         "diffbir-v1-general",
         "DiffBIR v1 for photos",
-        guide="diffbir-v1-general",
+        guide="diffbir-v1-general-guide",
         base="sd-2.1-base",
         cleaners=("diffbir-general-swinir",),
         photo_cleaners=("diffbir-general-swinir",),
@@ -70,7 +70,7 @@ _ALL = (
     Kind(
         "diffbir-v2",
         "DiffBIR v2",
-        guide="diffbir-v2",
+        guide="diffbir-v2-guide",
         base="sd-2.1-base",
         cleaners=("diffbir-face-swinir", "diffbir-codeformer-swinir"),
         photo_cleaners=("bsrnet", "scunet-psnr"),
@@ -79,7 +79,7 @@ _ALL = (
     Kind(
         "diffbir-v2.1",
         "DiffBIR v2.1",
-        guide="diffbir-v2.1",
+        guide="diffbir-v2.1-guide",
         base="sd-2.1-zsnr",
         cleaners=("diffbir-face-swinir", "diffbir-realesrgan-swinir"),
         photo_cleaners=("diffbir-realesrgan-swinir",),
