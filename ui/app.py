@@ -90,7 +90,7 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
     """
     import gradio as gr
 
-    from ui import damaged, references, restoring, top, viewer
+    from ui import damaged, picture, references, restoring, top, viewer
     from ui.follow import QUIET, Follower, Page, Shown
 
     follower = Follower(desk.studio.runner)
@@ -104,7 +104,7 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
                 with gr.Column(elem_id="third"):
                     third = restoring.draw(recipes, default_recipe)
             with gr.Column(elem_id="stage"):
-                picture = viewer.draw()
+                stage = viewer.draw("viewer")
         page = Page(
             desk,
             (
@@ -113,11 +113,11 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
                 Shown(second, lambda view: damaged.show(desk, view)),
                 Shown(third.work, lambda view: restoring.show(desk, view, follower)),
                 Shown(third.button, restoring.ready, lambda ready: gr.update(interactive=ready)),
-                Shown(picture, lambda view: viewer.show(desk, view)),
+                Shown(stage, lambda view: picture.show(desk, view)),
             ),
         )
         references.connect(first, desk, page)
-        damaged.connect(second, picture, desk, page)
+        damaged.connect(second, stage, desk, page)
         restoring.connect(third, desk, page)
 
         def opened() -> list[Any]:
@@ -137,7 +137,7 @@ def launch(page: gr.Blocks, desk: Desk, port: int) -> str:
     import gradio as gr
     from starlette.middleware import Middleware
 
-    from ui import parts
+    from ui import parts, viewer
 
     gr.set_static_paths(desk.previews)
     workspace = desk.studio.workspace
@@ -161,7 +161,7 @@ def launch(page: gr.Blocks, desk: Desk, port: int) -> str:
         pwa=False,
         strict_cors=True,
         theme=parts.theme(),
-        head=parts.head(),
+        head=parts.head() + viewer.head(),
         favicon_path=parts.ASSETS / "icon.svg",
         app_kwargs={"middleware": [Middleware(Guard)]},
     )

@@ -4,7 +4,7 @@ On it lie one person, one damaged photo, the last job and the knobs. All of it i
 the page keeps nothing. Looking through photos takes seconds, so one thread of the desk does it, file by file, and the
 page asks how far it is. Restoring itself runs in the worker, as ever.
 
-What a browser is shown are previews: upright, 8 bits, PNG or JPEG, in one folder of the cache that holds nothing else.
+What a browser is shown are proxies (see `engine.studio.proxies`) in one folder of the cache that holds nothing else.
 They last as long as the desk is open.
 """
 
@@ -26,6 +26,7 @@ from engine.errors import EngineError
 from engine.jobs import Job, NoSuchJob
 from engine.results import read_provenance
 from engine.studio.finish import read_finish
+from engine.studio.proxies import Proxy, make_proxy
 from engine.workspace import new_id, read_json, sha256_file, trash, write_json
 
 if TYPE_CHECKING:
@@ -38,11 +39,8 @@ log = logging.getLogger(__name__)
 CROP_SIZE = 192
 """Side in px of a reference's preview: twice what the page shows, for dense screens."""
 
-LOSSLESS_PIXELS = 3_000_000
-"""Previews up to this size are PNG; larger ones are JPEG, which is written and sent sooner."""
-
-LONGEST_SIDE = 8192
-"""Longest side in px of a preview; browsers draw larger pictures slowly or not at all."""
+CLOSE_SIZE = 512
+"""Side in px of the crop of a reference that is held beside a restored face."""
 
 
 class NothingToRestore(EngineError):
@@ -76,8 +74,8 @@ class DamagedPhoto:
     width: int
     height: int
     """Upright, in px."""
-    preview: str
-    """Name of the preview in the folder of previews."""
+    proxy: Proxy
+    """Its pictures in the folder of previews."""
     faces: tuple[FoundFace, ...]
     """Largest first."""
     chosen: int | None = None
@@ -93,6 +91,10 @@ class ShownReference:
     """The photo's own file name."""
     preview: str
     """Name of its preview; "" where there is no face to show."""
+    close: str
+    """Name of the larger one, `CLOSE_SIZE` px; "" likewise."""
+    eyes: tuple[tuple[float, float], ...]
+    """Both eyes as shares of the larger one's side, the left of the picture first."""
     used: bool
     overruled: str
     """`keep`, `reject` or "" when the verdict stands as it was found."""
@@ -106,9 +108,8 @@ class ShownReference:
 class ShownResult:
     """A finished restoration, ready to be looked at."""
 
-    before: str
-    after: str
-    """Names of the two previews, of one size."""
+    before: Proxy
+    after: Proxy
     download: str
     """Place of the result itself, unchanged, in the folder of previews: `<job>/<name>`."""
     name: str
@@ -167,6 +168,15 @@ def _found(face: Face, *, by_hand: bool = False) -> FoundFace:
 
     marks = tuple((round(float(x), 2), round(float(y), 2)) for x, y in marks_of(face))
     return FoundFace(face.box, marks, by_hand, face.to_json())
+
+
+def eyes_in_crop(face: Face, size: int) -> tuple[tuple[float, float], ...]:
+    """Give where both eyes lie in the aligned crop of a face, as shares of its side."""
+    from engine.faces import crop_matrix
+
+    matrix = crop_matrix(face, size)
+    eyes = (face.eyes @ matrix[:, :2].T + matrix[:, 2] + 0.5) / size
+    return tuple((round(float(x), 4), round(float(y), 4)) for x, y in eyes)
 
 
 def _read_face(value: Mapping[str, Any]) -> FoundFace:
@@ -455,32 +465,37 @@ class Desk:
                 self._references = tuple(shown)
 
     def _shown(self, reference: Reference) -> ShownReference:
-        preview = f"{reference.id}.jpg"
-        if not (self.previews / preview).exists():
+        preview, close = f"{reference.id}.jpg", f"{reference.id}-close.jpg"
+        if not (self.previews / close).exists():
             person = self._person()
             photos = self.studio.people.folder(person) / "photos" if person is not None else self._folder
-            preview = self._crop(photos / reference.photo, reference, preview)
+            if not self._crop(photos / reference.photo, reference, {preview: CROP_SIZE, close: CLOSE_SIZE}):
+                preview = close = ""
         return ShownReference(
             id=reference.id,
             name=reference.name,
             preview=preview,
+            close=close,
+            eyes=eyes_in_crop(reference.face, CLOSE_SIZE),
             used=reference.used,
             overruled=reference.overruled or "",
             code=reference.reason.code if reference.reason else "",
             reason=reference.reason.sentence if reference.reason else "",
         )
 
-    def _crop(self, photo: Path, reference: Reference, preview: str) -> str:
+    def _crop(self, photo: Path, reference: Reference, wanted: Mapping[str, int]) -> bool:
+        """Write a reference's crop under names, each of a side in px; say whether it could be."""
         from engine.faces import cut
 
         try:
             pixels = images.read_photo(photo).pixels
         except EngineError as error:
             log.warning("reference %s has no preview: %s", reference.id, error)
-            return ""
-        with suppress(images.AlreadyThere):  # another thread was quicker
-            images.save_photo(cut(pixels, reference.face, CROP_SIZE).pixels, self.previews / preview, quality=88)
-        return preview
+            return False
+        for name, size in wanted.items():
+            with suppress(images.AlreadyThere):  # another thread was quicker
+                images.save_photo(cut(pixels, reference.face, size).pixels, self.previews / name, quality=88)
+        return True
 
     def _add_reference(self, name: str, file: Path) -> None:
         with self._lock:
@@ -504,7 +519,7 @@ class Desk:
             folder = self._folder / new_id("photo")
             folder.mkdir(mode=0o700)
             kept = file.replace(folder / file.name)
-            preview = self._preview(photo, sha256_file(kept))
+            proxy = self._proxy(photo, sha256_file(kept))
         except BaseException:
             self._photo_came()
             self._discard(file)
@@ -512,7 +527,7 @@ class Desk:
         with self._lock:
             old = self._state.photo
             # The photo is shown at once; its faces follow.
-            self._photo = DamagedPhoto(kept, photo.width, photo.height, preview, ())
+            self._photo = DamagedPhoto(kept, photo.width, photo.height, proxy, ())
             self._state.photo = {"file": f"{folder.name}/{kept.name}", "faces": [], "chosen": None}
             self._write()
         if old is not None:
@@ -541,7 +556,7 @@ class Desk:
         try:
             kept = self._folder / state["file"]
             photo = images.read_photo(kept)
-            preview = self._preview(photo, sha256_file(kept))
+            proxy = self._proxy(photo, sha256_file(kept))
         except EngineError:
             with self._lock:
                 self._state.photo = None
@@ -552,15 +567,15 @@ class Desk:
         faces = tuple(_read_face(face) for face in state["faces"])
         with self._lock:
             if self._photo is None:
-                self._photo = DamagedPhoto(kept, photo.width, photo.height, preview, faces, state["chosen"])
+                self._photo = DamagedPhoto(kept, photo.width, photo.height, proxy, faces, state["chosen"])
 
     def _lay_out_result(self, job: Job) -> None:
         result = job.result or {}
         before, after = images.read_photo(Path(job.arguments["photo"])), Path(result["result"])
         restored = images.read_photo(after)
         shown = ShownResult(
-            before=self._preview(before, sha256_file(Path(job.arguments["photo"]))),
-            after=self._preview(restored, sha256_file(after)),
+            before=self._proxy(before, sha256_file(Path(job.arguments["photo"]))),
+            after=self._proxy(restored, sha256_file(after)),
             download=self._link(after, job.id),
             name=after.name,
             width=restored.width,
@@ -571,13 +586,8 @@ class Desk:
         with self._lock:
             self._results[job.id] = shown
 
-    def _preview(self, photo: images.Photo, digest: str) -> str:
-        """Write a preview of a photo, named by the content it shows, and give its name."""
-        small = photo.width * photo.height <= LOSSLESS_PIXELS
-        name = f"{digest[:32]}{'.png' if small else '.jpg'}"
-        if not (self.previews / name).exists():
-            images.save_photo(images.preview(photo, LONGEST_SIDE), self.previews / name, quality=92)
-        return name
+    def _proxy(self, photo: images.Photo, digest: str) -> Proxy:
+        return make_proxy(photo, digest, self.previews)
 
     def _link(self, file: Path, folder: str) -> str:
         """Put a file as it is among the previews, so that it can be downloaded."""

@@ -1,58 +1,84 @@
-"""The picture: the damaged photo, and when it is restored, before and after with what is known of the result."""
+"""What the viewer of the Restore screen shows: the damaged photo, and when it is restored, before and after."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-import gradio as gr
-
 from engine.errors import EngineError
-from engine.faces import OUTSIDE_NOTE
+from engine.faces import OUTSIDE_NOTE, face_from_json
 from engine.restorers import choice, find
-from engine.studio.desk import DamagedPhoto, Desk, ShownResult, View
+from engine.studio.desk import CLOSE_SIZE, DamagedPhoto, Desk, ShownResult, View
+from engine.studio.proxies import Proxy
+from ui import viewer
 from ui.follow import address
-from ui.parts import part
 from ui.strings import say
 
 REFERENCES_SHOWN = 12
 
-
-def draw() -> gr.HTML:
-    """Draw the viewer."""
-    return part("viewer")
+SETTINGS_SHOWN = 3
+"""Of a result's options, under its picture; all of them stand in "How this was made"."""
 
 
 def show(desk: Desk, view: View) -> dict[str, Any]:
     """Give what the viewer shows: the result if it is of the photo on the desk, else the photo alone."""
     photo, result = view.photo, view.result
-    if result is not None and (photo is None or photo.preview == result.before):
-        scale = int(result.provenance["seen"].get("scale", 1))
-        return {
-            "before": address(desk, result.before),
-            "after": address(desk, result.after),
-            "width": result.width,
-            "height": result.height,
-            "scale": scale,
-            "face": [scale * side for side in result.provenance["face"]["box"]],
-            "facts": _facts(desk, view, result),
-            "marks": _marks(photo),
-        }
+    if result is not None and (photo is None or photo.proxy == result.before):
+        return _compared(desk, view, result)
     if photo is None:
         return {}
-    return {
-        "before": address(desk, photo.preview),
-        "width": photo.width,
-        "height": photo.height,
-        "face": list(photo.faces[(photo.chosen or 1) - 1].box) if photo.faces else None,
-        "marks": None if view.photo_coming else _marks(photo),
-        "faces": [
-            {"number": n, "label": say("face_label", n=n), "chosen": photo.chosen == n, "box": list(face.box)}
+    face = photo.faces[(photo.chosen or 1) - 1] if photo.faces else None
+    sides = (photo.width, photo.height)
+    return viewer.value(
+        [viewer.Pane("before", say("before"), "", photo.proxy)],
+        addresses(desk, photo.proxy),
+        photo=photo.proxy.full,
+        face=shares(face.box, sides) if face is not None else None,
+        marks=None if view.photo_coming else _marks(photo),
+        faces=[
+            {"number": n, "label": say("face_label", n=n), "chosen": photo.chosen == n, "box": shares(face.box, sides)}
             for n, face in enumerate(photo.faces, 1)
             if len(photo.faces) > 1
         ],
-    }
+    )
+
+
+def _compared(desk: Desk, view: View, result: ShownResult) -> dict[str, Any]:
+    before, after, known = result.before, result.after, result.provenance
+    sides = (before.width, before.height)
+    face = face_from_json(known["face"])
+    restorer, *settings = [text for _, text in _restorer(str(known["restorer"]), known["options"])]
+    return viewer.value(
+        [
+            viewer.Pane("before", say("before"), "", before),
+            viewer.Pane("after", say("after"), ", ".join([restorer, *settings[:SETTINGS_SHOWN]]), after),
+        ],
+        addresses(desk, before, after),
+        photo=before.full,
+        face=shares(known["face"]["box"], sides),
+        eyes=[(float(x + 0.5) / sides[0], float(y + 0.5) / sides[1]) for x, y in face.eyes],
+        references=beside(desk, view) if result.person == view.person else [],
+        scale=int(known["seen"].get("scale", 1)),
+        marks=_marks(view.photo),
+        facts=_facts(desk, result),
+    )
+
+
+def shares(box: Sequence[float], sides: tuple[int, int]) -> list[float]:
+    """Give a box in px as shares of the sides of its photo."""
+    return [round(float(at) / side, 5) for at, side in zip(box, (*sides, *sides), strict=True)]
+
+
+def addresses(desk: Desk, *proxies: Proxy) -> dict[str, str]:
+    """Give the addresses of the files of proxies, by name."""
+    return {name: address(desk, name) for proxy in proxies for name in (proxy.small, proxy.full)}
+
+
+def beside(desk: Desk, view: View) -> list[viewer.Beside]:
+    """Give the references that are used, to be laid beside a restored face."""
+    used = [reference for reference in view.references if reference.used and reference.close]
+    return [viewer.Beside(address(desk, one.close), one.name, one.eyes, CLOSE_SIZE) for one in used[:REFERENCES_SHOWN]]
 
 
 def _marks(photo: DamagedPhoto | None) -> list[list[float]] | None:
@@ -63,10 +89,8 @@ def _marks(photo: DamagedPhoto | None) -> list[list[float]] | None:
     return [list(point) for point in face.marks] if face is not None else []
 
 
-def _facts(desk: Desk, view: View, result: ShownResult) -> dict[str, Any]:
+def _facts(desk: Desk, result: ShownResult) -> dict[str, Any]:
     identity: Mapping[str, Any] = result.provenance["identity"]
-    used = [reference for reference in view.references if reference.used and reference.preview]
-    known = used if result.person == view.person else []
     if identity:
         numbers = {name: f"{identity[name]:.2f}" for name in ("before", "after")}
         title = say("identity", **numbers)
@@ -76,7 +100,6 @@ def _facts(desk: Desk, view: View, result: ShownResult) -> dict[str, Any]:
     return {
         "title": title,
         "note": note,
-        "known": [address(desk, reference.preview) for reference in known[:REFERENCES_SHOWN]],
         "notes": _notes(result.provenance),
         "href": address(desk, result.download),
         "name": result.name,
