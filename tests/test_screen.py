@@ -218,12 +218,13 @@ def test_the_split_is_moved_and_before_is_held_by_keys_alone(
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Shift+ArrowRight")
-    assert handle.get_attribute("aria-valuenow") == "12"
-    after = page.locator("[data-pane=after]")
-    page.keyboard.down("b")
-    after.wait_for(state="hidden")
-    page.keyboard.up("b")
-    after.wait_for(state="visible")
+    page.wait_for_function("document.querySelector('.lk-handle').getAttribute('aria-valuenow') === '12'")
+    page.locator(".lk-canvas").focus()
+    own = page.locator("[data-pane='1'] [data-layer=own]")
+    page.keyboard.down(" ")
+    own.wait_for(state="hidden")
+    page.keyboard.up(" ")
+    own.wait_for(state="visible")
     page.get_by_label("Name").focus()
     page.keyboard.press("d")
     assert handle.is_visible(), "a letter typed into a field changed the view"
@@ -231,10 +232,13 @@ def test_the_split_is_moved_and_before_is_held_by_keys_alone(
     page.get_by_text(f"There is nobody called {NAME}d yet.").wait_for()
     page.get_by_role("button", name="Back to").click()
     page.locator(".lk-canvas").focus()
-    page.keyboard.press("d")
+    page.keyboard.press("g")
     handle.wait_for(state="hidden")
-    both = page.locator(".lk-pane img").evaluate_all("images => images.map((image) => image.style.transform)")
+    script = "stacks => stacks.map((stack) => stack.style.transform)"
+    both = page.locator("[data-layer=own] .lk-stack").evaluate_all(script)
+    assert len(both) == 2
     assert both[0] == both[1]
+    assert page.locator(".lk-tile:visible").count() == 3
     assert console_errors == []
 
 
@@ -267,7 +271,7 @@ def test_a_face_that_is_not_found_is_marked_by_hand_and_corrected_by_keys(
     page.get_by_role("button", name="Mark the face").click()
     told = page.locator(".lk-marking p")
     assert "eye at the left" in told.inner_text()
-    picture = page.locator("[data-pane=before] img").bounding_box()
+    picture = page.locator("[data-pane='0'] [data-layer=own] img").bounding_box()
     assert picture is not None
 
     def click(x: float, y: float) -> None:
@@ -294,7 +298,7 @@ def test_a_face_that_is_not_found_is_marked_by_hand_and_corrected_by_keys(
     assert np.allclose(mouth, [200, 210 + 50 / scale], atol=2.5)
     # The marks are there to be moved again, and Escape leaves them as they were.
     page.get_by_role("button", name="Mark the face").click()
-    assert page.locator(".lk-point").count() == 3
+    page.locator(".lk-point").nth(2).wait_for()
     page.keyboard.press("Escape")
     assert page.locator(".lk-marking").is_hidden()
     # An impossible face is refused in words.

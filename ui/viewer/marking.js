@@ -28,6 +28,7 @@ window.likeness.marking = ({ element, words, canvas, view, draw, use }) => {
   function add(share) {
     if (!on() || complete()) return false;
     points.push(toPhoto(share));
+    lay();
     return true;
   }
 
