@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -175,6 +175,58 @@ class Studio:
                 "recipe": recipe,
                 "seed": seed,
                 "face": face,
+            },
+        )
+
+    def start_comparing(
+        self,
+        photo: Path,
+        ways: Sequence[tuple[str, Mapping[str, Any]]],
+        *,
+        person: str | None,
+        damages: Sequence[str | Mapping[str, Any]] = (),
+        truth: Path | None = None,
+        recipe: str = "quick",
+        seed: int = 0,
+        face: int | None = None,
+        chosen: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Begin to compare restorers on one face of a photo in the worker; see `engine.studio.compare`.
+
+        The photo is copied into a new run folder, in which the comparison lies too.
+
+        Args:
+            photo: only read.
+            ways: id and options of each restorer, in the order in which they are shown.
+            person: id or name, or None.
+            damages: presets' names or sliders' values of the damage lab; then the photo is a clean one.
+            truth: the same photo undamaged, where there is one.
+            recipe, seed, face, chosen: as `start_restoring`.
+
+        Raises:
+            EngineError: the photo cannot be read; no job was begun.
+        """
+        images.read_photo(photo)
+        home = self.people.folder(self.people.get(person)) / "runs" if person is not None else self.workspace.runs
+        run = home / new_id("run")
+        run.mkdir(parents=True)
+        kept = run / photo.name
+        shutil.copyfile(photo, kept)
+        return self.runner.start(
+            "compare",
+            {
+                **self._common(),
+                "photo": str(kept),
+                "name": photo.name,
+                "out": str(run / "comparison"),
+                "ways": [{"restorer": restorer, "options": dict(options)} for restorer, options in ways],
+                "damages": [damage if isinstance(damage, str) else dict(damage) for damage in damages],
+                "truth": str(truth.absolute()) if truth is not None else "",
+                "person": person,
+                "recipe": recipe,
+                "seed": seed,
+                "face": face,
+                "chosen": dict(chosen) if chosen is not None else None,
             },
         )
 
