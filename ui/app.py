@@ -90,10 +90,12 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
     """
     import gradio as gr
 
-    from ui import damaged, picture, references, restoring, top, viewer
+    from engine.studio.board import Board
+    from ui import comparing, damaged, picture, references, restoring, top, viewer
     from ui.follow import QUIET, Follower, Page, Shown
 
-    follower = Follower(desk.studio.runner)
+    follower, compared = Follower(desk.studio.runner), Follower(desk.studio.runner)
+    board = Board(desk)
     with gr.Blocks(analytics_enabled=False, title=say("app"), fill_width=True) as blocks:
         # Outside of anything that opens and closes: what is not on the page neither ticks nor remembers.
         clock = gr.Timer(SECONDS_BETWEEN_LOOKS)
@@ -105,6 +107,7 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
                     third = restoring.draw(recipes, default_recipe)
             with gr.Column(elem_id="stage"):
                 stage = viewer.draw("viewer")
+        bench = comparing.draw()
         page = Page(
             desk,
             (
@@ -114,11 +117,13 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
                 Shown(third.work, lambda view: restoring.show(desk, view, follower)),
                 Shown(third.button, restoring.ready, lambda ready: gr.update(interactive=ready)),
                 Shown(stage, lambda view: picture.show(desk, view)),
+                *comparing.shown(bench, desk, board, compared),
             ),
         )
         references.connect(first, desk, page)
         damaged.connect(second, stage, desk, page)
         restoring.connect(third, desk, page)
+        comparing.connect(bench, desk, board, page)
 
         def opened() -> list[Any]:
             view: View = desk.view()

@@ -74,8 +74,8 @@ def show(desk: Desk, view: View, follower: Follower) -> dict[str, Any]:
     """Give what the progress panel shows."""
     job = view.job
     if job is not None and _runs(job):
-        return {"running": True, **_progress(job, follower)}
-    end = _end(job) if job is not None and not desk.job_read else ""
+        return {"running": True, **progress_of(job, follower)}
+    end = end_of(job) if job is not None and not desk.job_read else ""
     return {
         "running": False,
         "hint": _missing(view) or ("" if view.result or job is not None else say("ready_new")),
@@ -141,7 +141,8 @@ def _missing(view: View) -> str:
     return "" if view.photo is not None else say("need_photo")
 
 
-def _progress(job: Job, follower: Follower) -> dict[str, Any]:
+def progress_of(job: Job, follower: Follower) -> dict[str, Any]:
+    """Give how far a running job is, in words and as a share."""
     progress = follower.progress(job)
     stopping = (job.folder / "stop").exists()
     if progress is None:
@@ -167,7 +168,7 @@ def time_left(seconds: float | None) -> str:
     return say("left_hours", n=round(seconds / 3600))
 
 
-def _end(job: Job) -> str:
+def end_of(job: Job) -> str:
     """Say how a job ended that did not finish; "" for one that did."""
     if job.state == "failed" and job.bug:
         return say("bug", log=job.log)

@@ -190,6 +190,7 @@ class Studio:
         seed: int = 0,
         face: int | None = None,
         chosen: Mapping[str, Any] | None = None,
+        name: str = "",
     ) -> Job:
         """Begin to compare restorers on one face of a photo in the worker; see `engine.studio.compare`.
 
@@ -202,6 +203,7 @@ class Studio:
             damages: presets' names or sliders' values of the damage lab; then the photo is a clean one.
             truth: the same photo undamaged, where there is one.
             recipe, seed, face, chosen: as `start_restoring`.
+            name: what the photo is called; its file's name if not given.
 
         Raises:
             EngineError: the photo cannot be read; no job was begun.
@@ -217,7 +219,7 @@ class Studio:
             {
                 **self._common(),
                 "photo": str(kept),
-                "name": photo.name,
+                "name": name or photo.name,
                 "out": str(run / "comparison"),
                 "ways": [{"restorer": restorer, "options": dict(options)} for restorer, options in ways],
                 "damages": [damage if isinstance(damage, str) else dict(damage) for damage in damages],

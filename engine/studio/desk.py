@@ -11,8 +11,6 @@ They last as long as the desk is open.
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -26,7 +24,7 @@ from engine.errors import EngineError
 from engine.jobs import Job, NoSuchJob
 from engine.results import read_provenance
 from engine.studio.finish import read_finish
-from engine.studio.proxies import Proxy, make_proxy
+from engine.studio.proxies import Proxy, link, make_proxy
 from engine.workspace import new_id, read_json, sha256_file, trash, write_json
 
 if TYPE_CHECKING:
@@ -367,6 +365,22 @@ class Desk:
             self._write()
         return job
 
+    @property
+    def person(self) -> Person | None:
+        """Who is on the desk; None when there is nobody."""
+        return self._person()
+
+    def photo_to_compare(self) -> tuple[Path, dict[str, Any] | None]:
+        """Give the photo on the desk, and its face as `Studio.start_comparing` takes it.
+
+        Raises:
+            NothingToRestore: there is none.
+        """
+        photo = self._photo
+        if photo is None:
+            raise NothingToRestore("There is no photo yet. Drop it on the Restore screen first.")
+        return photo.file, self._chosen(photo)
+
     @staticmethod
     def _chosen(photo: DamagedPhoto) -> dict[str, Any] | None:
         """Give the face that the user chose or marked; None lets the person decide among all that the worker finds."""
@@ -576,7 +590,7 @@ class Desk:
         shown = ShownResult(
             before=self._proxy(before, sha256_file(Path(job.arguments["photo"]))),
             after=self._proxy(restored, sha256_file(after)),
-            download=self._link(after, job.id),
+            download=link(after, self.previews, job.id),
             name=after.name,
             width=restored.width,
             height=restored.height,
@@ -588,17 +602,6 @@ class Desk:
 
     def _proxy(self, photo: images.Photo, digest: str) -> Proxy:
         return make_proxy(photo, digest, self.previews)
-
-    def _link(self, file: Path, folder: str) -> str:
-        """Put a file as it is among the previews, so that it can be downloaded."""
-        place = self.previews / folder / file.name
-        place.parent.mkdir(mode=0o700, exist_ok=True)
-        if not place.exists():
-            try:
-                os.link(file, place)
-            except OSError:  # not every file system has hard links
-                shutil.copyfile(file, place)
-        return f"{folder}/{file.name}"
 
     # The desk's own things.
 

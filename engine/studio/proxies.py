@@ -6,6 +6,8 @@ the viewer fetches when somebody looks closer. They are named by the content the
 
 from __future__ import annotations
 
+import os
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +71,18 @@ def proxy_of(file: Path, folder: Path) -> Proxy:
         EngineError: the file cannot be read.
     """
     return make_proxy(images.read_photo(file), sha256_file(file), folder)
+
+
+def link(file: Path, previews: Path, folder: str) -> str:
+    """Put a file as it is among the proxies, so that it can be downloaded, and give its place: `folder/name`."""
+    place = previews / folder / file.name
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    if not place.exists():
+        try:
+            os.link(file, place)
+        except OSError:  # not every file system has hard links
+            shutil.copyfile(file, place)
+    return f"{folder}/{file.name}"
 
 
 def _width_of(photo: images.Photo, longest_side: int) -> int:

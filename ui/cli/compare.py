@@ -74,7 +74,6 @@ def compare(
 
 def _way(text: str) -> Way:
     from engine.restorers import find
-    from engine.restorers import find
     from engine.studio.compare import Way
 
     name, _, choices = text.partition(":")

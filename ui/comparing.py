@@ -1,0 +1,295 @@
+"""The Compare screen: what to compare and on what, the pictures side by side, and the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from engine.degrade import KINDS
+from engine.restorers import RestorerInfo, find_all
+from engine.studio.board import MOST_RESULTS, Board, BoardView, Part
+from engine.studio.desk import Desk, View
+from engine.studio.lab import PRESETS, RANGES
+from ui import forms, picture, viewer
+from ui.follow import QUIET, VERB, Follower, Page, Shown, address, explained
+from ui.forms import Form
+from ui.parts import part
+from ui.restoring import end_of, progress_of
+from ui.strings import DAMAGES, say
+
+PHOTO, LAB = "photo", "lab"
+ARROWS = {"higher": "\u2191", "lower": "\u2193", "one": "\u21921"}
+SLIDERS = "sliders"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The screen's components."""
+
+    ways: gr.CheckboxGroup
+    forms: Mapping[str, Form]
+    source: gr.Radio
+    clean: gr.Dropdown
+    presets: gr.CheckboxGroup
+    sliders: Mapping[str, gr.Slider]
+    old: gr.CheckboxGroup
+    seed: gr.Number
+    lab: gr.Column
+    button: gr.Button
+    work: gr.HTML
+    stage: gr.HTML
+    table: gr.HTML
+
+    @property
+    def knobs(self) -> list[Component]:
+        """All that decides what is compared."""
+        options = [control for form in self.forms.values() for control in form.controls.values()]
+        lab = [self.source, self.clean, self.presets, *self.sliders.values(), self.old]
+        return [self.ways, *options, *lab, self.seed]
+
+
+def draw() -> Drawn:
+    """Draw the screen."""
+    infos = find_all()
+    with gr.Row(elem_id="bench"):
+        with gr.Column(elem_id="bench-rail"):
+            part("step_compare", elem_id="step-compare")
+            source = gr.Radio(
+                [(say("from_photo"), PHOTO), (say("from_lab"), LAB)],
+                value=PHOTO,
+                label=say("compare_on"),
+                elem_id="compare-source",
+            )
+            with gr.Column(visible=False, elem_id="lab") as lab:
+                clean = gr.Dropdown(
+                    [(say("clean_photo"), "")],
+                    value="",
+                    label=say("clean"),
+                    info=say("clean_help"),
+                    elem_id="lab-clean",
+                )
+                presets = gr.CheckboxGroup(
+                    [*((DAMAGES.get(name, name), name) for name in PRESETS), (say("lab_sliders"), SLIDERS)],
+                    value=["medium"],
+                    label=say("damages"),
+                    info=say("damages_help"),
+                    elem_id="lab-presets",
+                )
+                with gr.Accordion(say("lab_sliders"), open=False, elem_id="lab-own"):
+                    sliders = {name: _slider(name, low, high) for name, (low, high) in RANGES.items()}
+                    old = gr.CheckboxGroup(
+                        [(DAMAGES.get(kind, kind), kind) for kind in KINDS], label=say("lab_old"), elem_id="lab-old"
+                    )
+            ways = gr.CheckboxGroup(
+                [(info.title, info.id) for info in infos],
+                value=[info.id for info in infos][:MOST_RESULTS],
+                label=say("ways"),
+                info=say("ways_help", n=MOST_RESULTS),
+                elem_id="compare-ways",
+            )
+            drawn = {info.id: _options(info) for info in infos}
+            seed = gr.Number(
+                0, label=say("seed"), info=say("seed_help"), precision=0, minimum=0, elem_id="compare-seed"
+            )
+            button = gr.Button(say("compare"), variant="primary", elem_id="compare", elem_classes=["lk-main-button"])
+            work = part("work", elem_id="compare-work")
+        with gr.Column(elem_id="bench-stage"):
+            stage = viewer.draw("compare-viewer")
+            table = part("comparison")
+    return Drawn(ways, drawn, source, clean, presets, sliders, old, seed, lab, button, work, stage, table)
+
+
+def _slider(name: str, low: float, high: float) -> gr.Slider:
+    known: dict[str, Any] = {"label": say(f"lab_{name}"), "info": say(f"lab_{name}_help"), "elem_id": f"lab-{name}"}
+    usual = high if name == "jpeg" else low
+    return gr.Slider(low, high, value=usual, step=1 if name == "jpeg" else 0.5, buttons=["reset"], **known)
+
+
+def _options(info: RestorerInfo) -> Form:
+    halves = (False, True)
+    if not any(forms.names(info.options, advanced=advanced) for advanced in halves):
+        return Form({})
+    with gr.Accordion(say("settings_of", name=info.title), open=False, elem_classes=["lk-settings"]):
+        return forms.joined(
+            *(forms.draw(info.options, advanced=advanced, name=f"compare-{info.id}") for advanced in halves)
+        )
+
+
+def shown(drawn: Drawn, desk: Desk, board: Board, follower: Follower) -> tuple[Shown, ...]:
+    """Give the components that follow the board."""
+    return (
+        Shown(drawn.stage, lambda view: pictures(desk, board.view(), view)),
+        Shown(drawn.table, lambda view: table(desk, board.view())),
+        Shown(drawn.work, lambda view: progress(board.view(), view, follower)),
+        Shown(drawn.button, lambda view: not _busy(view, board), lambda ready: gr.update(interactive=ready)),
+        Shown(drawn.clean, clean_photos, lambda found: gr.update(choices=[(name, key) for name, key in found])),
+    )
+
+
+def connect(drawn: Drawn, desk: Desk, board: Board, page: Page) -> None:
+    """Let the screen's events change the board."""
+
+    def begin(given: dict[Component, Any]) -> list[Any]:
+        with explained():
+            lab = given[drawn.source] == LAB
+            board.start(
+                [(name, drawn.forms[name].read(given)) for name in given[drawn.ways]],
+                damages=_damages(drawn, given) if lab else (),
+                reference=str(given[drawn.clean] or "") if lab else "",
+                recipe=str(desk.view().knobs.get("recipe") or "quick"),
+                seed=int(given[drawn.seed] or 0),
+            )
+        return page.updates(given[page.seen])
+
+    drawn.button.click(begin, {*drawn.knobs, page.seen}, page.outputs, trigger_mode="once", **VERB)
+    drawn.source.change(_lab_shown, drawn.source, drawn.lab, **QUIET)
+    page.on(drawn.work.stop, lambda event: board.stop())
+    page.on(drawn.stage.stepped, lambda event: board.step(1 if int(event.step) > 0 else -1))
+
+
+def _lab_shown(source: str) -> Any:
+    return gr.update(visible=source == LAB)
+
+
+def _damages(drawn: Drawn, given: Mapping[Component, Any]) -> list[str | dict[str, Any]]:
+    by_hand = {name: given[slider] for name, slider in drawn.sliders.items()} | {"old": list(given[drawn.old] or ())}
+    return [by_hand if name == SLIDERS else str(name) for name in given[drawn.presets]] or [by_hand]
+
+
+def clean_photos(view: View) -> list[list[str]]:
+    """Give the photos that may be damaged, each with its key: the one on the desk and the references that are used."""
+    used = [[reference.name, reference.id] for reference in view.references if reference.used]
+    return [[say("clean_photo"), ""], *used]
+
+
+def _busy(view: View, board: Board) -> bool:
+    jobs = (view.job, board.view().job)
+    return any(job is not None and not job.over for job in jobs)
+
+
+def progress(board: BoardView, view: View, follower: Follower) -> dict[str, Any]:
+    """Give what the progress panel shows."""
+    job = board.job
+    if job is not None and not job.over:
+        return {"running": True, **progress_of(job, follower)}
+    hint = say("compare_hint") if view.photo is not None or view.references else say("compare_needs")
+    return {
+        "running": False,
+        "hint": "" if board.known is not None else hint,
+        "notice": end_of(job) if job is not None else "",
+        "bad": job is not None and job.state == "failed",
+    }
+
+
+def pictures(desk: Desk, board: BoardView, view: View) -> dict[str, Any]:
+    """Give what the viewer shows: the damaged face, every result of it so far, and the truth."""
+    known = board.known
+    if known is None or board.job is None or not board.parts:
+        return {"empty": say("compare_empty"), "empty_hint": say("compare_empty_hint")}
+    panes = _panes(known, board)
+    files = picture.addresses(desk, *(pane.proxy for pane in panes))
+    where = board.parts[board.at]
+    photos = {"name": say("part_of", name=_name(known, where), n=board.at + 1, m=len(board.parts))}
+    return viewer.value(
+        panes,
+        files,
+        photo=f"{board.job.id}-{board.at}",
+        face=(0.18, 0.14, 0.82, 0.92),
+        eyes=[(float(x), float(y)) for x, y in known["eyes"]],
+        references=picture.beside(desk, view) if known["person"] == view.person else [],
+        photos=photos if len(board.parts) > 1 else None,
+        stays=True,
+        candidate=max(1, len(panes) - 2) if len(panes) > 2 else len(panes) - 1,
+    )
+
+
+def _panes(known: Mapping[str, Any], board: BoardView) -> list[viewer.Pane]:
+    where, rows = board.parts[board.at], known["rows"]
+    if where.way is not None:
+        rows = [row for row in rows if len(row["results"]) > where.way][: viewer.MOST_PANES - 1]
+        first = viewer.Pane("truth", say("truth"), "", board.proxies[rows[0]["truth"] or rows[0]["given"]])
+        return [
+            first,
+            *(_result(row["results"][where.way], board, _damage(row["damage"]), n) for n, row in enumerate(rows)),
+        ]
+    row = rows[where.row or 0]
+    given = viewer.Pane("given", say("given"), _damage(row["damage"]), board.proxies[row["given"]])
+    results = [_result(one, board, one["title"], one["restorer"]) for one in row["results"][:MOST_RESULTS]]
+    truth = [viewer.Pane("truth", say("truth"), "", board.proxies[row["truth"]])] if row["truth"] else []
+    return [given, *results, *truth]
+
+
+def _result(one: Mapping[str, Any], board: BoardView, label: str, key: object) -> viewer.Pane:
+    return viewer.Pane(str(key), label, str(one["settings"]), board.proxies[one["file"]])
+
+
+def _damage(name: str) -> str:
+    return DAMAGES.get(name, name)
+
+
+def _name(known: Mapping[str, Any], where: Part) -> str:
+    if where.way is not None:
+        return say("all_damages", name=known["ways"][where.way]["title"])
+    return _damage(known["rows"][where.row or 0]["damage"]) or str(known["photo"])
+
+
+def table(desk: Desk, board: BoardView) -> dict[str, Any]:
+    """Give the numbers of what is looked at, the best of each marked."""
+    known = board.known
+    if known is None or not board.parts or board.job is None:
+        return {}
+    where = board.parts[board.at]
+    rows = known["rows"] if where.way is not None else [known["rows"][where.row or 0]]
+    if where.way is not None:
+        lines = [(_damage(row["damage"]), "", one) for row in rows for one in row["results"][where.way : where.way + 1]]
+    else:
+        given = {"numbers": rows[0]["given_numbers"], "best": []}
+        lines = [(say("given"), "", given), *((one["title"], one["settings"], one) for one in rows[0]["results"])]
+    having = [m for m in known["metrics"] if any(m["key"] in one["numbers"] for _, _, one in lines)]
+    folder = board.job.id
+    return {
+        "caption": say("table_of", name=_name(known, where)),
+        "first": say("damage") if where.way is not None else say("restorer"),
+        "columns": [
+            {
+                "title": m["title"] + (f" ({m['unit']})" if m["unit"] else ""),
+                "arrow": ARROWS[m["direction"]],
+                "spoken": say(f"better_{m['direction']}"),
+                "what": m["what"],
+            }
+            for m in having
+        ],
+        "rows": [
+            {
+                "name": name,
+                "detail": detail,
+                "cells": [_cell(one, m["key"], marked=where.way is None) for m in having],
+            }
+            for name, detail, one in lines
+        ],
+        "notes": [*known["notes"], *_spread(known)],
+        "sheets": {
+            kind: {"href": address(desk, place), "name": f"{folder}-{place.rpartition('/')[2]}"}
+            for kind, place in board.sheets.items()
+        }
+        or None,
+    }
+
+
+def _cell(one: Mapping[str, Any], key: str, *, marked: bool) -> dict[str, Any]:
+    number = one["numbers"].get(key)
+    return {"text": "" if number is None else f"{number:.4g}", "best": marked and key in one["best"]}
+
+
+def _spread(known: Mapping[str, Any]) -> Sequence[str]:
+    """Say how alike the results of each restorer are, of one face under several damages."""
+    told = [
+        f"{way['title']} {spread:.3f}"
+        for way, spread in zip(known["ways"], known["spread"], strict=False)
+        if spread is not None
+    ]
+    return [say("spread", told=", ".join(told))] if told else []
