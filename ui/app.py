@@ -127,9 +127,10 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
 
         def opened() -> list[Any]:
             view: View = desk.view()
-            return [*page.updates({}), *restoring.kept_knobs(third, view, recipes)]
+            kept = [*restoring.kept_knobs(third, view, recipes), *comparing.kept_knobs(bench, board.view(), view)]
+            return [*page.updates({}), *kept]
 
-        blocks.load(opened, None, [*page.outputs, *third.knobs], **QUIET)
+        blocks.load(opened, None, [*page.outputs, *third.knobs, *bench.knobs], **QUIET)
         clock.tick(page.updates, page.seen, page.outputs, trigger_mode="once", **QUIET)
     return blocks
 

@@ -146,9 +146,43 @@ def connect(drawn: Drawn, desk: Desk, board: Board, page: Page) -> None:
         return page.updates(given[page.seen])
 
     drawn.button.click(begin, {*drawn.knobs, page.seen}, page.outputs, trigger_mode="once", **VERB)
+    gr.on(
+        [slider.release for slider in drawn.sliders.values()] + [drawn.old.input],
+        _with_sliders,
+        drawn.presets,
+        drawn.presets,
+        **QUIET,
+    )
     drawn.source.change(_lab_shown, drawn.source, drawn.lab, **QUIET)
     page.on(drawn.work.stop, lambda event: board.stop())
     page.on(drawn.stage.stepped, lambda event: board.step(1 if int(event.step) > 0 else -1))
+
+
+def kept_knobs(drawn: Drawn, board: BoardView, view: View) -> list[Any]:
+    """Give updates that set the knobs as the comparison on the board was made, in the order of `Drawn.knobs`."""
+    if board.job is None:
+        return [gr.skip() for _ in drawn.knobs]
+    asked = board.job.arguments
+    ways = {way["restorer"]: way["options"] for way in asked["ways"]}
+    options = [update for name, form in drawn.forms.items() for update in form.updates(ways.get(name, {}))]
+    by_hand: dict[str, Any] = next((damage for damage in asked["damages"] if not isinstance(damage, str)), {})
+    presets = [damage if isinstance(damage, str) else SLIDERS for damage in asked["damages"]]
+    named = {reference.name: reference.id for reference in view.references if reference.used}
+    return [
+        gr.update(value=[name for name in drawn.forms if name in ways]),
+        *options,
+        gr.update(value=LAB if presets else PHOTO),
+        gr.update(value=named.get(asked["name"], "")) if presets else gr.skip(),
+        gr.update(value=presets) if presets else gr.skip(),
+        *(gr.update(value=by_hand[name]) if name in by_hand else gr.skip() for name in drawn.sliders),
+        gr.update(value=by_hand["old"]) if "old" in by_hand else gr.skip(),
+        gr.update(value=asked["seed"]),
+    ]
+
+
+def _with_sliders(presets: list[str]) -> list[str]:
+    """Who moves a slider wants it to count."""
+    return presets if SLIDERS in presets else [*presets, SLIDERS]
 
 
 def _lab_shown(source: str) -> Any:
