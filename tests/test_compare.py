@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from engine import images
 from engine.faces import distance, embed
 from engine.progress import SilentReport
-from engine.restorers import NoSuchRestorer
-from engine.studio.compare import Comparing, NothingToCompare, TruthDoesNotFit, Way, compare
+from engine.restorers import BadOption, NoSuchRestorer
+from engine.studio.compare import Comparing, NothingToCompare, TruthDoesNotFit, Way, compare, swept
 from engine.studio.lab import PRESETS, BadDamage, Lab, damaged, described, read_lab
 from engine.workspace import Workspace
 from ui.cli import fields
@@ -100,6 +100,17 @@ def test_every_preset_damages_and_the_same_seed_damages_alike(sample_truth: list
         assert made.min() >= 0, name
         assert made.max() <= 1, name
     assert np.array_equal(damaged(face, Lab(), 5), face)
+
+
+def test_a_sweep_differs_in_one_knob_alone() -> None:
+    ways = swept("diffbir", {"steps": 4, "auto": True}, "start", seed=7)
+    assert [way.options["start"] for way in ways] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert {(way.options["steps"], way.options["auto"], way.seed) for way in ways} == {(4, False, None)}
+    assert [way.label for way in ways][1] == "Fidelity to Quality 0.25"
+    assert [way.options["steps"] for way in swept("diffbir", {}, "steps", seed=0)] == [1, 3, 10, 32, 100]
+    assert [way.seed for way in swept("diffbir", {}, "seed", seed=7, count=3)] == [7, 8, 9]
+    with pytest.raises(BadOption, match="'sampler' has no range to go through"):
+        swept("diffbir", {}, "sampler", seed=0)
 
 
 def test_sliders_are_read_and_said_in_words() -> None:

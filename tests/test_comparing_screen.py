@@ -137,3 +137,24 @@ def test_nothing_keeps_anybody_from_comparing(
     page.locator("#references").wait_for()
     assert page.locator("#bench").is_hidden()
     assert console_errors == []
+
+
+def test_a_knob_is_gone_through_and_the_picked_setting_taken_to_the_other_screen(
+    compared: App, browser_page: Page
+) -> None:
+    page = seen(browser_page, compared)  # the last test, since this takes the place of the comparison of the others
+    page.get_by_role("radio", name="The damaged photo").check()
+    page.get_by_label("One knob, step by step").check()
+    page.locator("#compare-knob input").click()
+    page.get_by_role("option", name="With the person: Identity strength").click()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.locator("#compare-viewer .lk-chip").nth(5).wait_for(timeout=600 * SECONDS)
+    page.locator("#comparison .lk-sheets").wait_for(timeout=60 * SECONDS)
+    assert page.locator("#compare-viewer .lk-chip").nth(4).inner_text().endswith("Identity strength 1.5")
+    page.locator("#compare-viewer .lk-canvas").focus()
+    page.keyboard.press("5")
+    page.get_by_role("button", name="Take the chosen settings to Restore").click()
+    page.wait_for_function("document.querySelector('#knob-identity input[type=number]')?.value === '1.5'")
+    page.get_by_role("tab", name="Restore").click()
+    page.get_by_role("button", name="Knobs").click()
+    assert page.locator("#knob-identity input[type=number]").input_value() == "1.5"

@@ -258,7 +258,8 @@ def test_the_difference_is_black_where_nothing_differs_and_grows_with_the_gain(t
     page = two
     page.keyboard.press("d")
     settle(page)
-    assert colour(page, 1, (0.5, 0.8)).max() < 3
+    # Two JPEGs of the same pixels differ by a level here and there, and eight times that is still as good as black.
+    assert colour(page, 1, (0.5, 0.8)).max() < 12
     dim = colour(page, 1, at_patch(1)).mean()
     assert dim > 20
     for _ in range(3):

@@ -123,7 +123,7 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
         references.connect(first, desk, page)
         damaged.connect(second, stage, desk, page)
         restoring.connect(third, desk, page)
-        comparing.connect(bench, desk, board, page)
+        comparing.connect(bench, desk, board, page, (third, recipes))
 
         def opened() -> list[Any]:
             view: View = desk.view()

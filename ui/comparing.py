@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from engine.degrade import KINDS
-from engine.restorers import RestorerInfo, find_all
-from engine.studio.board import MOST_RESULTS, Board, BoardView, Part
+from engine.restorers import RestorerInfo, choice, find_all
+from engine.studio.board import MOST_RESULTS, TAKEN_BY, Board, BoardView, Part
+from engine.studio.compare import Way, swept
 from engine.studio.desk import Desk, View
 from engine.studio.lab import PRESETS, RANGES
-from ui import forms, picture, viewer
+from ui import forms, picture, restoring, viewer
 from ui.follow import QUIET, VERB, Follower, Page, Shown, address, explained
 from ui.forms import Form
 from ui.parts import part
+from ui.restoring import Drawn as Restoring
 from ui.restoring import end_of, progress_of
 from ui.strings import DAMAGES, say
 
 PHOTO, LAB = "photo", "lab"
+WAYS, SWEEP = "ways", "sweep"
 ARROWS = {"higher": "\u2191", "lower": "\u2193", "one": "\u21921"}
 SLIDERS = "sliders"
 
@@ -30,7 +33,9 @@ SLIDERS = "sliders"
 class Drawn:
     """The screen's components."""
 
+    what: gr.Radio
     ways: gr.CheckboxGroup
+    knob: gr.Dropdown
     forms: Mapping[str, Form]
     source: gr.Radio
     clean: gr.Dropdown
@@ -40,6 +45,7 @@ class Drawn:
     seed: gr.Number
     lab: gr.Column
     button: gr.Button
+    take: gr.Button
     work: gr.HTML
     stage: gr.HTML
     table: gr.HTML
@@ -49,7 +55,7 @@ class Drawn:
         """All that decides what is compared."""
         options = [control for form in self.forms.values() for control in form.controls.values()]
         lab = [self.source, self.clean, self.presets, *self.sliders.values(), self.old]
-        return [self.ways, *options, *lab, self.seed]
+        return [self.what, self.ways, self.knob, *options, *lab, self.seed]
 
 
 def draw() -> Drawn:
@@ -84,6 +90,21 @@ def draw() -> Drawn:
                     old = gr.CheckboxGroup(
                         [(DAMAGES.get(kind, kind), kind) for kind in KINDS], label=say("lab_old"), elem_id="lab-old"
                     )
+            what = gr.Radio(
+                [(say("what_ways"), WAYS), (say("what_sweep"), SWEEP)],
+                value=WAYS,
+                label=say("compare_what"),
+                elem_id="compare-what",
+            )
+            knob = gr.Dropdown(
+                swept_knobs(infos),
+                value=f"{TAKEN_BY}:seed",
+                label=say("knob"),
+                info=say("knob_help"),
+                visible=False,
+                filterable=False,
+                elem_id="compare-knob",
+            )
             ways = gr.CheckboxGroup(
                 [(info.title, info.id) for info in infos],
                 value=[info.id for info in infos][:MOST_RESULTS],
@@ -97,10 +118,39 @@ def draw() -> Drawn:
             )
             button = gr.Button(say("compare"), variant="primary", elem_id="compare", elem_classes=["lk-main-button"])
             work = part("work", elem_id="compare-work")
+            take = gr.Button(say("take"), elem_id="compare-take", elem_classes=["lk-plain-button"])
         with gr.Column(elem_id="bench-stage"):
             stage = viewer.draw("compare-viewer")
             table = part("comparison")
-    return Drawn(ways, drawn, source, clean, presets, sliders, old, seed, lab, button, work, stage, table)
+    return Drawn(
+        what=what,
+        ways=ways,
+        knob=knob,
+        forms=drawn,
+        source=source,
+        clean=clean,
+        presets=presets,
+        sliders=sliders,
+        old=old,
+        seed=seed,
+        lab=lab,
+        button=button,
+        take=take,
+        work=work,
+        stage=stage,
+        table=table,
+    )
+
+
+def swept_knobs(infos: Sequence[RestorerInfo]) -> list[tuple[str, str]]:
+    """Give the knobs that can be gone through, by what they are called, with the restorer and the name of each."""
+    found: list[tuple[str, str]] = []
+    for info in infos:
+        named = {field.name: choice(field) for field in fields(info.options)}
+        ranged = [(one.title, name) for name, one in named.items() if one.low is not None]
+        several = [*([(say("variations"), "seed")] if ranged else []), *ranged]
+        found += [(f"{info.title}: {title}", f"{info.id}:{name}") for title, name in several]
+    return found
 
 
 def _slider(name: str, low: float, high: float) -> gr.Slider:
@@ -130,22 +180,31 @@ def shown(drawn: Drawn, desk: Desk, board: Board, follower: Follower) -> tuple[S
     )
 
 
-def connect(drawn: Drawn, desk: Desk, board: Board, page: Page) -> None:
-    """Let the screen's events change the board."""
+def connect(drawn: Drawn, desk: Desk, board: Board, page: Page, taken: tuple[Restoring, Sequence[str]]) -> None:
+    """Let the screen's events change the board; `taken` is the step that takes settings over, and its recipes."""
+    picked = gr.State("")
+
+    def pick(event: gr.EventData) -> str:
+        return str(event.id)
+
+    def take(pane: str) -> list[Any]:
+        with explained():
+            board.take_over(_way_of(pane, board.view()))
+        return restoring.kept_knobs(taken[0], desk.view(), taken[1])
 
     def begin(given: dict[Component, Any]) -> list[Any]:
         with explained():
             lab = given[drawn.source] == LAB
             board.start(
-                [(name, drawn.forms[name].read(given)) for name in given[drawn.ways]],
+                _ways(drawn, given, MOST_RESULTS if lab else MOST_RESULTS + 1),
                 damages=_damages(drawn, given) if lab else (),
                 reference=str(given[drawn.clean] or "") if lab else "",
-                recipe=str(desk.view().knobs.get("recipe") or "quick"),
+                recipe=str(given[taken[0].recipe]),
                 seed=int(given[drawn.seed] or 0),
             )
         return page.updates(given[page.seen])
 
-    drawn.button.click(begin, {*drawn.knobs, page.seen}, page.outputs, trigger_mode="once", **VERB)
+    drawn.button.click(begin, {*drawn.knobs, taken[0].recipe, page.seen}, page.outputs, trigger_mode="once", **VERB)
     gr.on(
         [slider.release for slider in drawn.sliders.values()] + [drawn.old.input],
         _with_sliders,
@@ -153,6 +212,9 @@ def connect(drawn: Drawn, desk: Desk, board: Board, page: Page) -> None:
         drawn.presets,
         **QUIET,
     )
+    drawn.stage.picked(pick, None, picked, **QUIET)
+    drawn.take.click(take, picked, taken[0].knobs, **VERB)
+    drawn.what.change(_what_shown, drawn.what, [drawn.ways, drawn.knob], **QUIET)
     drawn.source.change(_lab_shown, drawn.source, drawn.lab, **QUIET)
     page.on(drawn.work.stop, lambda event: board.stop())
     page.on(drawn.stage.stepped, lambda event: board.step(1 if int(event.step) > 0 else -1))
@@ -163,13 +225,17 @@ def kept_knobs(drawn: Drawn, board: BoardView, view: View) -> list[Any]:
     if board.job is None:
         return [gr.skip() for _ in drawn.knobs]
     asked = board.job.arguments
+    if any(way["label"] for way in asked["ways"]):  # a sweep, which stands in its labels
+        return [gr.skip() for _ in drawn.knobs]
     ways = {way["restorer"]: way["options"] for way in asked["ways"]}
     options = [update for name, form in drawn.forms.items() for update in form.updates(ways.get(name, {}))]
     by_hand: dict[str, Any] = next((damage for damage in asked["damages"] if not isinstance(damage, str)), {})
     presets = [damage if isinstance(damage, str) else SLIDERS for damage in asked["damages"]]
     named = {reference.name: reference.id for reference in view.references if reference.used}
     return [
+        gr.update(value=WAYS),
         gr.update(value=[name for name in drawn.forms if name in ways]),
+        gr.skip(),
         *options,
         gr.update(value=LAB if presets else PHOTO),
         gr.update(value=named.get(asked["name"], "")) if presets else gr.skip(),
@@ -187,6 +253,26 @@ def _with_sliders(presets: list[str]) -> list[str]:
 
 def _lab_shown(source: str) -> Any:
     return gr.update(visible=source == LAB)
+
+
+def _way_of(pane: str, board: BoardView) -> int:
+    """Give which way made the picture of a pane, -1 for none; before one is picked, the viewer holds the last one."""
+    if not pane and board.known is not None:
+        return len(board.known["ways"]) - 1
+    kind, _, number = pane.partition("-")
+    return int(number) if kind == "way" and number.isdecimal() else -1
+
+
+def _ways(drawn: Drawn, given: Mapping[Component, Any], most: int) -> list[Way]:
+    if given[drawn.what] == SWEEP:
+        restorer, _, name = str(given[drawn.knob]).partition(":")
+        options, seed = drawn.forms[restorer].read(given), int(given[drawn.seed] or 0)
+        return list(swept(restorer, options, name, seed=seed, count=most))
+    return [Way(name, drawn.forms[name].read(given)) for name in given[drawn.ways]]
+
+
+def _what_shown(what: str) -> list[Any]:
+    return [gr.update(visible=what == WAYS), gr.update(visible=what == SWEEP)]
 
 
 def _damages(drawn: Drawn, given: Mapping[Component, Any]) -> list[str | dict[str, Any]]:
@@ -252,7 +338,8 @@ def _panes(known: Mapping[str, Any], board: BoardView) -> list[viewer.Pane]:
         ]
     row = rows[where.row or 0]
     given = viewer.Pane("given", say("given"), _damage(row["damage"]), board.proxies[row["given"]])
-    results = [_result(one, board, one["title"], one["restorer"]) for one in row["results"][:MOST_RESULTS]]
+    results = [_result(one, board, one["title"], f"way-{k}") for k, one in enumerate(row["results"])]
+    results = results[: viewer.MOST_PANES - (2 if row["truth"] else 1)]
     truth = [viewer.Pane("truth", say("truth"), "", board.proxies[row["truth"]])] if row["truth"] else []
     return [given, *results, *truth]
 

@@ -4,7 +4,7 @@ const words = props.words;
 
 function cellOf(cell) {
   const field = make("td", cell.best ? { class: "best" } : {}, cell.text);
-  if (cell.best) field.append(make("span", { class: "lk-best", text: words.best }));
+  if (cell.best) field.append(" ", make("span", { class: "lk-best", text: words.best }));
   return field;
 }
 

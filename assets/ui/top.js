@@ -17,6 +17,7 @@ function turn() {
     tab.tabIndex = on ? 0 : -1;
     const panel = document.getElementById(tab.dataset.screen);
     if (!panel) continue;
+    tab.setAttribute("aria-controls", panel.id);
     panel.setAttribute("role", "tabpanel");
     panel.setAttribute("aria-labelledby", tab.id);
   }

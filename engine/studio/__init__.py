@@ -18,6 +18,7 @@ from engine.workspace import Workspace, new_id
 
 if TYPE_CHECKING:
     from engine.people import AddOutcome, Library, Person
+    from engine.studio.compare import Way
 
 __all__ = ["Asked", "Event", "Job", "Studio"]
 
@@ -181,7 +182,7 @@ class Studio:
     def start_comparing(
         self,
         photo: Path,
-        ways: Sequence[tuple[str, Mapping[str, Any]]],
+        ways: Sequence[Way],
         *,
         person: str | None,
         damages: Sequence[str | Mapping[str, Any]] = (),
@@ -198,7 +199,7 @@ class Studio:
 
         Args:
             photo: only read.
-            ways: id and options of each restorer, in the order in which they are shown.
+            ways: restorers at their settings, in the order in which they are shown.
             person: id or name, or None.
             damages: presets' names or sliders' values of the damage lab; then the photo is a clean one.
             truth: the same photo undamaged, where there is one.
@@ -221,7 +222,7 @@ class Studio:
                 "photo": str(kept),
                 "name": name or photo.name,
                 "out": str(run / "comparison"),
-                "ways": [{"restorer": restorer, "options": dict(options)} for restorer, options in ways],
+                "ways": [asdict(way) for way in ways],
                 "damages": [damage if isinstance(damage, str) else dict(damage) for damage in damages],
                 "truth": str(truth.absolute()) if truth is not None else "",
                 "person": person,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import EngineError
 from engine.jobs import Job, NoSuchJob
 from engine.restorers import find
-from engine.studio.compare import FILE
+from engine.studio.compare import FILE, Way
 from engine.studio.desk import Desk, NothingToRestore
 from engine.studio.proxies import Proxy, link, proxy_of
 from engine.workspace import read_json
@@ -24,11 +24,18 @@ if TYPE_CHECKING:
     from engine.people import Reference
 
 MOST_RESULTS = 4
-"""With the damaged face and the truth these fill a viewer."""
+"""With the damaged face and the truth these fill a viewer; without a truth there is room for one more."""
+
+TAKEN_BY = "dual-pivot"
+"""The restorer whose settings fit the Restore screen."""
 
 
 class TooManyWays(EngineError):
     """More restorers were chosen than are told apart on a screen."""
+
+
+class NothingToTake(EngineError):
+    """Settings were to be taken over that do not fit."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class Board:
 
     def start(
         self,
-        ways: Sequence[tuple[str, Mapping[str, Any]]],
+        ways: Sequence[Way],
         *,
         damages: Sequence[str | Mapping[str, Any]] = (),
         reference: str = "",
@@ -82,7 +89,7 @@ class Board:
         """Begin to compare.
 
         Args:
-            ways: id and options of each restorer.
+            ways: restorers at their settings.
             damages: of the damage lab; none compares on the damaged photo that is on the desk.
             reference: id of the reference that is damaged; "" takes the photo on the desk for a clean one.
             recipe: of the tuning.
@@ -92,10 +99,11 @@ class Board:
             TooManyWays, NothingToRestore: see there.
             EngineError: from the runner, such as when it is busy.
         """
-        if not 1 <= len(ways) <= MOST_RESULTS:
-            raise TooManyWays(f"Choose 1 to {MOST_RESULTS} restorers, got {len(ways)}.")
+        most = MOST_RESULTS if damages else MOST_RESULTS + 1
+        if not 1 <= len(ways) <= most:
+            raise TooManyWays(f"Choose 1 to {most} restorers, got {len(ways)}.")
         person = self.desk.person
-        needing = [info.title for info in map(find, (restorer for restorer, _ in ways)) if info.needs_person]
+        needing = [info.title for info in map(find, (way.restorer for way in ways)) if info.needs_person]
         if needing and not any(reference.used for reference in self.desk.view().references):
             raise NothingToRestore(
                 f"{needing[0]} needs good photos of the person. Drop some on the Restore screen, or leave it out."
@@ -124,6 +132,22 @@ class Board:
         with self._lock:
             count = len(self.view().parts)
             self._at = (self._at + by) % count if count else 0
+
+    def take_over(self, way: int) -> None:
+        """Set the knobs of the Restore screen as one of the results was made.
+
+        Args:
+            way: which restorer of the comparison, from 0.
+
+        Raises:
+            NothingToTake: there is no such result, or it was made by a restorer that the screen does not use.
+        """
+        known = self.view().known
+        ways: Sequence[Mapping[str, Any]] = known["ways"] if known is not None else ()
+        if not 0 <= way < len(ways) or ways[way]["restorer"] != TAKEN_BY:
+            raise NothingToTake("Choose a picture that was made with the person; only its settings fit there.")
+        knobs = self.desk.view().knobs
+        self.desk.keep_knobs({**knobs, "options": dict(ways[way]["options"]), "seed": int(ways[way]["seed"])})
 
     def stop(self) -> None:
         """Ask the comparison to stop at its next step, if it still runs."""

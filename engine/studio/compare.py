@@ -50,6 +50,10 @@ class Way:
 
     restorer: str
     options: Mapping[str, Any]
+    seed: int | None = None
+    """Of the noise; None takes that of the comparison."""
+    label: str = ""
+    """What it is called; the restorer's title if not given."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def compare(workspace: Workspace, asked: Comparing, report: Report) -> dict[str,
         "photo": asked.name or asked.photo.name,
         "person": ready[0].person.name if ready[0].person is not None else "",
         "seed": asked.seed,
-        "ways": [_told(one) for one in ready],
+        "ways": [_told(one, way, asked.seed) for one, way in zip(ready, asked.ways, strict=True)],
         "metrics": [{"key": key, **_metric(key)} for key in SHOWN],
         "rows": [],
         "spread": [],
@@ -125,7 +129,7 @@ def compare(workspace: Workspace, asked: Comparing, report: Report) -> dict[str,
         known["rows"].append(row)
         for k, one in enumerate(ready):
             report.tick("comparing", done, total)
-            made, seconds = _restored(one, asked, given, measured, report)
+            made, seconds = _restored(one, ones[k], given, measured, report)
             numbers = measured.numbers(made)
             file = _saved(made, asked.out / f"{n + 1}-{k + 1}-{one.info.id}.png")
             row["results"].append(
@@ -152,7 +156,7 @@ def _asked(asked: Comparing, way: Way) -> Asked:
         options=way.options,
         person=asked.person,
         recipe=asked.recipe,
-        seed=asked.seed,
+        seed=asked.seed if way.seed is None else way.seed,
         face=asked.face,
         device=asked.device,
         chosen=asked.chosen,
@@ -200,7 +204,7 @@ def _eyes(crop: FaceCrop) -> Any:
     return crop.face.eyes @ matrix[:, :2].T + matrix[:, 2]
 
 
-def _told(one: Ready) -> dict[str, Any]:
+def _told(one: Ready, way: Way, seed: int) -> dict[str, Any]:
     """Give what is shown of a way: its restorer and the settings that are not as they usually are."""
     from engine.restorers import choice
 
@@ -212,7 +216,8 @@ def _told(one: Ready) -> dict[str, Any]:
     ]
     return {
         "restorer": one.info.id,
-        "title": one.info.title,
+        "title": way.label or one.info.title,
+        "seed": seed if way.seed is None else way.seed,
         "license": one.info.license,
         "options": asdict(one.options),
         "settings": ", ".join(changed),
@@ -255,7 +260,7 @@ def _saved(pixels: images.Pixels, place: Path) -> str:
 
 
 def _restored(
-    one: Ready, asked: Comparing, given: images.Pixels, measured: _Measured, report: Report
+    one: Ready, asked: Asked, given: images.Pixels, measured: _Measured, report: Report
 ) -> tuple[images.Pixels, float]:
     restorer = work.loaded(one.info.id, asked.device)
     begun = time.monotonic()
@@ -352,12 +357,46 @@ def _foot(known: Mapping[str, Any]) -> str:
     return ", ".join(str(word) for word in told if word)
 
 
+def swept(restorer: str, options: Mapping[str, Any], knob: str, *, seed: int, count: int = 5) -> tuple[Way, ...]:
+    """Give ways that differ in one knob alone, from its lowest to its highest value, or in the seed.
+
+    Args:
+        restorer: its id.
+        options: of all other knobs.
+        knob: name of an option with a range, or `seed`.
+        seed: of the noise; the first of them where the seed is what differs.
+        count: how many at most.
+
+    Raises:
+        NoSuchRestorer: see there.
+        BadOption: the restorer has no such knob, or it has no range.
+    """
+    from engine.restorers import BadOption, choice, find
+
+    if knob == "seed":
+        return tuple(Way(restorer, options, seed + n, f"Seed {seed + n}") for n in range(count))
+    known = {field.name: (field, choice(field)) for field in fields(find(restorer).options)}
+    if knob not in known or known[knob][1].low is None or known[knob][1].high is None:
+        ranged = ", ".join(name for name, (_, one) in known.items() if one.low is not None)
+        raise BadOption(f"{knob!r} has no range to go through. Choose one of: {ranged or 'none'}, seed.")
+    field, told = known[knob]
+    low, high = float(told.low or 0), float(told.high or 0)
+    # Over two decades, equal factors show more than equal steps.
+    spaced = np.geomspace(low, high, count) if low > 0 and high / low >= 50 else np.linspace(low, high, count)
+    values = [round(float(v)) if isinstance(field.default, int) else round(float(v), 4) for v in spaced]
+    off = {told.turns_off: False} if told.turns_off else {}
+    return tuple(
+        Way(restorer, {**options, **off, knob: value}, None, f"{told.title} {_short(value)}")
+        for value in dict.fromkeys(values)
+    )
+
+
 def comparing_from(arguments: Mapping[str, Any], chosen: work.Chosen | None) -> Comparing:
     """Read what a job was asked to compare, as `Studio.start_comparing` wrote it."""
     return Comparing(
         photo=Path(arguments["photo"]),
         out=Path(arguments["out"]),
-        ways=tuple(Way(str(way["restorer"]), dict(way["options"])) for way in arguments["ways"]),
+        ways=tuple(Way(**way) for way in arguments["ways"]),
         damages=tuple(arguments["damages"]),
         truth=Path(arguments["truth"]) if arguments["truth"] else None,
         person=arguments["person"],

@@ -107,7 +107,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "photo": "name of the photo",
         "person": "name, empty without a person",
         "seed": "of the noise",
-        "ways[]": "restorer, title, license, options and the changed settings in words, in the order of the results",
+        "ways[]": "restorer, title, seed, license, options, and changed settings in words; in the order of the results",
         "metrics[]": "key, title, direction (higher, lower or one: nearer to 1), unit, what it tells",
         "rows[].damage": "preset of the damage lab, empty for a photo as it is",
         "rows[].given": "the damaged face",
