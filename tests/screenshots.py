@@ -35,12 +35,12 @@ def take(folder: Path) -> None:
         drop(page, "#damaged", [PERSON / "damaged" / "old-02.jpg"])
         page.locator("#damaged .lk-box").wait_for(timeout=60 * SECONDS)
         page.get_by_role("button", name="Restore", exact=True).click()
-        page.locator(".lk-facts").wait_for(timeout=900 * SECONDS)
+        page.locator("#viewer .lk-facts").wait_for(timeout=900 * SECONDS)
         for name, width, height in VIEWS:
             page.set_viewport_size({"width": width, "height": height})
             page.emulate_media(color_scheme="dark" if name == "dark" else "light")
             page.goto(app.address)
-            page.locator(".lk-facts").wait_for(timeout=60 * SECONDS)
+            page.locator("#viewer .lk-facts").wait_for(timeout=60 * SECONDS)
             page.wait_for_function("[...document.images].every((image) => image.complete)")
             raw = folder / f".{name}.png"
             page.screenshot(path=raw, full_page=name == "narrow")

@@ -122,7 +122,8 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
         )
         references.connect(first, desk, page)
         damaged.connect(second, stage, desk, page)
-        restoring.connect(third, desk, page)
+        restoring.connect(third, desk, page, recipes)
+        page.on(stage.stepped, lambda event: desk.step_result(1 if int(event.step) > 0 else -1))
         comparing.connect(bench, desk, board, page, (third, recipes))
 
         def opened() -> list[Any]:

@@ -62,6 +62,7 @@ def _compared(desk: Desk, view: View, result: ShownResult) -> dict[str, Any]:
         scale=int(known["seen"].get("scale", 1)),
         marks=_marks(view.photo),
         facts=_facts(desk, result),
+        photos={"name": say("result_of", n=view.result_number, m=view.results)} if view.results > 1 else None,
     )
 
 

@@ -29,6 +29,7 @@ class Drawn:
     """The step's components."""
 
     button: gr.Button
+    take: gr.Button
     work: gr.HTML
     form: forms.Form
     finish: forms.Form
@@ -48,6 +49,7 @@ def draw(recipes: Sequence[str], recipe: str) -> Drawn:
     button = gr.Button(say("restore"), variant="primary", elem_id="restore", interactive=False)
     work = part("work")
     with gr.Accordion(say("knobs"), open=False, elem_id="knobs"):
+        take = gr.Button(say("take_shown"), elem_id="take-shown", size="sm")
         plain = forms.draw(options, advanced=False, first=FIRST)
         chosen = gr.Dropdown(
             [(RECIPES[name].name.capitalize(), name) for name in recipes],
@@ -62,7 +64,7 @@ def draw(recipes: Sequence[str], recipe: str) -> Drawn:
         with gr.Accordion(say("more_knobs"), open=False, elem_id="more-knobs"):
             advanced = forms.draw(options, advanced=True)
             more_fitted = forms.draw(FinishOptions, advanced=True)
-    return Drawn(button, work, forms.joined(plain, advanced), forms.joined(fitted, more_fitted), chosen, seed)
+    return Drawn(button, take, work, forms.joined(plain, advanced), forms.joined(fitted, more_fitted), chosen, seed)
 
 
 def ready(view: View) -> bool:
@@ -84,7 +86,7 @@ def show(desk: Desk, view: View, follower: Follower) -> dict[str, Any]:
     }
 
 
-def connect(drawn: Drawn, desk: Desk, page: Page) -> None:
+def connect(drawn: Drawn, desk: Desk, page: Page, recipes: Sequence[str]) -> None:
     """Let the button and the knobs do their work."""
 
     def chosen(given: Mapping[Component, Any]) -> dict[str, Any]:
@@ -105,6 +107,12 @@ def connect(drawn: Drawn, desk: Desk, page: Page) -> None:
         with explained():
             desk.keep_knobs(chosen(given))
 
+    def take() -> list[Any]:
+        with explained():
+            desk.take_settings()
+        return kept_knobs(drawn, desk.view(), recipes)
+
+    drawn.take.click(take, None, drawn.knobs, **VERB)
     knobs = set(drawn.knobs)
     drawn.button.click(begin, {*knobs, page.seen}, page.outputs, trigger_mode="once", **VERB)
     changes = [getattr(knob, "release" if isinstance(knob, gr.Slider) else "input") for knob in drawn.knobs]

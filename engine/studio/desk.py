@@ -24,6 +24,7 @@ from engine.errors import EngineError
 from engine.jobs import Job, NoSuchJob
 from engine.results import read_provenance
 from engine.studio.finish import read_finish
+from engine.studio.history import History
 from engine.studio.proxies import Proxy, link, make_proxy
 from engine.workspace import new_id, read_json, sha256_file, trash, write_json
 
@@ -144,6 +145,10 @@ class View:
     photo_notices: tuple[str, ...]
     job: Job | None
     result: ShownResult | None
+    results: int
+    """How many results of the photo there are."""
+    result_number: int
+    """Which of them is shown, from 1, the oldest first; 0 for none of them."""
     knobs: Mapping[str, Any]
 
 
@@ -157,7 +162,9 @@ class _State:
     """The last one."""
     job_read: bool = False
     result: str = ""
-    """The last job that finished: what it made stays to be seen while the next one runs, or was stopped."""
+    """The job whose result is shown: it stays to be seen while the next one runs, or was stopped."""
+    newest: str = ""
+    """The last job that finished; its result was put up once, and may have made room for an older one since."""
     knobs: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -206,6 +213,7 @@ class Desk:
         self._waiting = 0
         self._notices: dict[str, list[str]] = {"references": [], "photo": []}
         self._results: dict[str, ShownResult | None] = {}
+        self._history = History(studio.runner)
 
     def lay_out(self) -> None:
         """Begin to lay out what was on the desk when it was last closed.
@@ -416,9 +424,10 @@ class Desk:
         """Give what lies on the desk now."""
         with self._lock:
             job = self._job(self._state.job)
-            if job is not None and job.state == "finished" and self._state.result != job.id:
-                self._state.result = job.id
+            if job is not None and job.state == "finished" and self._state.newest != job.id:
+                self._state.newest = self._state.result = job.id
                 self._write()
+            results = self._results_of_photo()
             looking = self._looking
             if looking is not None:
                 looking = replace(looking, of=looking.number + self._waiting)
@@ -433,8 +442,34 @@ class Desk:
                 photo_notices=tuple(self._notices["photo"]),
                 job=job,
                 result=self._result(),
+                results=len(results),
+                result_number=results.index(self._state.result) + 1 if self._state.result in results else 0,
                 knobs=self._state.knobs,
             )
+
+    def step_result(self, by: int) -> None:
+        """Show the next result of the photo, or one before."""
+        with self._lock:
+            found = self._results_of_photo()
+            if not found:
+                return
+            at = found.index(self._state.result) if self._state.result in found else -1
+            self._state.result = found[(at + by) % len(found)]
+            self._write()
+
+    def take_settings(self) -> None:
+        """Set the knobs as the result that is shown was made.
+
+        Raises:
+            NothingToRestore: no result is shown.
+        """
+        with self._lock:
+            shown = self._result()
+            if shown is None:
+                raise NothingToRestore("No result is shown whose settings could be taken. Restore the photo first.")
+            known = shown.provenance
+            taken = {"options": dict(known["options"]), "seed": int(known["seed"]), "recipe": str(known["recipe"])}
+            self.keep_knobs({**self._state.knobs, **taken})
 
     @property
     def job_read(self) -> bool:
@@ -617,6 +652,9 @@ class Desk:
         except NoSuchJob:
             return None
 
+    def _results_of_photo(self) -> tuple[str, ...]:
+        return self._history.of(Path(self._photo.proxy.full).stem, self._state.newest) if self._photo else ()
+
     def _result(self) -> ShownResult | None:
         """Give the last result; None when there is none, or it is still being laid out."""
         name = self._state.result
@@ -668,6 +706,7 @@ class Desk:
                 str(found["job"]),
                 bool(found["job_read"]),
                 str(found["result"]),
+                str(found.get("newest", found["result"])),
                 dict(found["knobs"]),
             )
         except (EngineError, KeyError, TypeError, ValueError) as error:
