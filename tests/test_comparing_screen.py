@@ -57,6 +57,7 @@ def compared(app: App, browser: Browser, sample_faces: list[Path], sample_damage
 def seen(page: Page, app: App) -> Page:
     page.goto(f"{app.address}/#bench")
     page.locator("#compare-viewer .lk-chip").nth(2).wait_for()
+    page.locator("#lab-presets").wait_for()  # the settings have come back
     return page
 
 

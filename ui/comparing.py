@@ -217,6 +217,7 @@ def connect(drawn: Drawn, desk: Desk, board: Board, page: Page, taken: tuple[Res
     drawn.what.change(_what_shown, drawn.what, [drawn.ways, drawn.knob], **QUIET)
     drawn.source.change(_lab_shown, drawn.source, drawn.lab, **QUIET)
     page.on(drawn.work.stop, lambda event: board.stop())
+    page.on(drawn.work.read, lambda event: board.forget_notice())
     page.on(drawn.stage.stepped, lambda event: board.step(1 if int(event.step) > 0 else -1))
 
 
@@ -233,7 +234,7 @@ def kept_knobs(drawn: Drawn, board: BoardView, view: View) -> list[Any]:
     presets = [damage if isinstance(damage, str) else SLIDERS for damage in asked["damages"]]
     named = {reference.name: reference.id for reference in view.references if reference.used}
     return [
-        gr.update(value=WAYS),
+        gr.skip(),
         gr.update(value=[name for name in drawn.forms if name in ways]),
         gr.skip(),
         *options,
@@ -300,7 +301,7 @@ def progress(board: BoardView, view: View, follower: Follower) -> dict[str, Any]
     return {
         "running": False,
         "hint": "" if board.known is not None else hint,
-        "notice": end_of(job) if job is not None else "",
+        "notice": end_of(job) if job is not None and not board.read else "",
         "bad": job is not None and job.state == "failed",
     }
 

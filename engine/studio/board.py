@@ -62,6 +62,8 @@ class BoardView:
     parts: tuple[Part, ...]
     at: int
     """Which part is looked at."""
+    read: bool
+    """Whether the user closed what the job had to say at its end."""
 
 
 class Board:
@@ -71,6 +73,7 @@ class Board:
         self.desk = desk
         self._lock = RLock()
         self._at = 0
+        self._notice_read = ""
         jobs = [job for job in desk.studio.runner.jobs() if job.kind == "compare"]
         self._job = max(jobs, key=lambda job: job.created).id if jobs else ""
         self._read: tuple[str, int] = ("", 0)
@@ -149,6 +152,11 @@ class Board:
         knobs = self.desk.view().knobs
         self.desk.keep_knobs({**knobs, "options": dict(ways[way]["options"]), "seed": int(ways[way]["seed"])})
 
+    def forget_notice(self) -> None:
+        """Take away what the job had to say at its end, once it was read."""
+        with self._lock:
+            self._notice_read = self._job
+
     def stop(self) -> None:
         """Ask the comparison to stop at its next step, if it still runs."""
         job = self._found()
@@ -167,7 +175,8 @@ class Board:
                 sheets = {
                     kind: link(folder / name, self.desk.previews, job.id) for kind, name in known["sheets"].items()
                 }
-            return BoardView(job, known, dict(self._proxies), sheets, parts, min(self._at, max(0, len(parts) - 1)))
+            at, read = min(self._at, max(0, len(parts) - 1)), self._notice_read == self._job
+            return BoardView(job, known, dict(self._proxies), sheets, parts, at, read)
 
     def _found(self) -> Job | None:
         try:
