@@ -18,6 +18,7 @@ window.likeness.marking = ({ element, words, canvas, view, draw, use }) => {
   function begin(marks, photo) {
     size = photo;
     points = marks.map((point) => [...point]);
+    lay();
   }
 
   function end() {
