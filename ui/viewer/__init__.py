@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 MOST_PANES = 6
 """As many as there are keys for, and as a screen shows large enough to judge."""
 
-SCRIPTS = ("geometry.js", "panes.js", "lens.js", "marking.js", "pointers.js", "keys.js", "viewer.js")
+SCRIPTS = ("geometry.js", "panes.js", "lens.js", "marking.js", "around.js", "pointers.js", "keys.js", "viewer.js")
 """In the order in which each knows those before it."""
 
 EVENTS = ("picked", "stepped", "marked", "chosen", "dropped", "refused")

@@ -15,9 +15,7 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
   const sheet = find(".lk-sheet");
   const gain = find(".lk-gain input");
   const panes = [];
-  const tiles = [];
   const GAP = 2;
-  const TILE = 112;
   const state = {
     ...{ view: "", line: "across", zoom: "fit", scale: 1, at: [0.5, 0.5], split: 0.5, room: [1, 1], dense: 1 },
     ...{ held: false, flipped: false, difference: false, lens: false, look: [0.5, 0.5], strip: true },
@@ -87,6 +85,7 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
     if (any()) zoomAt([pane[0] / 2, pane[1] / 2], state.scale * factor);
   }
 
+  const around = window.likeness.around({ find, words });
   const marking = window.likeness.marking({ element, words, canvas, view: viewed, draw: () => draw(), use: marked });
 
   // Every pixel is fetched a moment after the last move, so that decoding does not hold up the picture that comes first.
@@ -124,7 +123,9 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
     drawHandle();
     drawBoxes(view);
     marking.lay();
-    drawStrip(view);
+    around.drawStrip(value(), view, state.strip && several());
+    find(".lk-strip").hidden = !(value().references || []).length || !several();
+    find(".lk-strip [data-do]").setAttribute("aria-expanded", String(state.strip));
     sharpenSoon();
     find(".lk-percent").textContent = Math.round(100 * state.scale * state.dense) + " %";
   }
@@ -205,27 +206,6 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
       const style = boxes.children[index].style;
       Object.assign(style, { left: left + "px", top: top + "px", width: right - left + "px", height: bottom - top + "px" });
     });
-  }
-
-  function drawStrip(view) {
-    const there = value().references || [];
-    find(".lk-strip").hidden = !there.length || !several();
-    find(".lk-strip-row").hidden = !state.strip;
-    find(".lk-strip [data-do]").setAttribute("aria-expanded", String(state.strip));
-    if (!there.length || !state.strip) return;
-    let same = true;
-    there.forEach((reference, index) => {
-      const image = tiles[index].querySelector("img");
-      const eyes = value().eyes;
-      const side = [reference.side, reference.side];
-      const laid = eyes
-        ? geometry.beside({ eyes: reference.eyes, size: side }, eyes, view, TILE)
-        : { at: [0.5, 0.5], scale: TILE / reference.side, same: false };
-      same = same && laid.same;
-      image.style.width = image.style.height = reference.side + "px";
-      image.style.transform = geometry.transform(laid.at, laid.scale, [TILE, TILE], side);
-    });
-    find(".lk-strip .lk-hint").textContent = same ? words.strip_same : words.strip_larger;
   }
 
   function drawTools() {
@@ -418,9 +398,9 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
     refill();
     if (panes.length) panes[0].boxes.replaceChildren(...(value().faces || []).map(boxOf));
     find(".lk-chips").replaceChildren(...list.map(chipOf));
-    showPhotos();
-    showStrip();
-    showFacts();
+    around.showPhotos(value().photos);
+    around.showStrip(value().references || []);
+    around.showFacts(value().facts);
     find(".lk-empty strong").textContent = value().empty || words.empty;
     find(".lk-empty span").textContent = value().empty_hint || words.empty_hint;
     if (value().photo !== state.photo) {
@@ -447,42 +427,6 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
     const button = make("button", { type: "button", class: "lk-chip", title: told, "data-pick": String(index) }, key);
     button.append(make("span", { text: pane.label }));
     return button;
-  }
-
-  function showPhotos() {
-    const photos = value().photos;
-    find(".lk-photos").hidden = !photos;
-    if (photos) find(".lk-photos > span").textContent = photos.name;
-  }
-
-  function showStrip() {
-    const there = value().references || [];
-    while (tiles.length > there.length) tiles.pop().remove();
-    there.forEach((reference, index) => {
-      if (!tiles[index]) {
-        tiles.push(make("li", { class: "lk-tile" }, make("img", { draggable: "false" })));
-        find(".lk-strip-row").append(tiles[index]);
-      }
-      const image = tiles[index].firstChild;
-      if (image.getAttribute("src") !== reference.src) image.src = reference.src;
-      image.alt = reference.label;
-      tiles[index].title = reference.label;
-    });
-  }
-
-  function showFacts() {
-    const facts = value().facts;
-    find(".lk-facts").hidden = !facts;
-    if (!facts) return;
-    find(".lk-identity strong").textContent = facts.title;
-    find(".lk-identity .lk-hint").textContent = facts.note;
-    find(".lk-notes").replaceChildren(...facts.notes.map((text) => make("li", { text })));
-    const link = find(".lk-download");
-    link.href = facts.href;
-    link.setAttribute("download", facts.name);
-    link.title = facts.name;
-    const lines = facts.made.flatMap(([term, text]) => [make("dt", { text: term }), make("dd", { text })]);
-    find(".lk-made dl").replaceChildren(...lines);
   }
 
   function measure() {
