@@ -17,9 +17,6 @@ from ui.strings import say
 
 REFERENCES_SHOWN = 12
 
-SETTINGS_SHOWN = 3
-"""Of a result's options, under its picture; all of them stand in "How this was made"."""
-
 
 def show(desk: Desk, view: View) -> dict[str, Any]:
     """Give what the viewer shows: the result if it is of the photo on the desk, else the photo alone."""
@@ -48,11 +45,10 @@ def _compared(desk: Desk, view: View, result: ShownResult) -> dict[str, Any]:
     before, after, known = result.before, result.after, result.provenance
     sides = (before.width, before.height)
     face = face_from_json(known["face"])
-    restorer, *settings = [text for _, text in _restorer(str(known["restorer"]), known["options"])]
     return viewer.value(
         [
             viewer.Pane("before", say("before"), "", before),
-            viewer.Pane("after", say("after"), ", ".join([restorer, *settings[:SETTINGS_SHOWN]]), after),
+            viewer.Pane("after", say("after"), _in_short(str(known["restorer"]), known["options"]), after),
         ],
         addresses(desk, before, after),
         photo=before.full,
@@ -148,3 +144,20 @@ def _restorer(name: str, options: Mapping[str, Any]) -> list[tuple[str, str]]:
             for key, value in options.items()
         ),
     ]
+
+
+def _in_short(name: str, options: Mapping[str, Any]) -> str:
+    """Say what made a result, and its settings that are not the usual ones."""
+    try:
+        info = find(name)
+    except EngineError:  # the result of another version
+        return name
+    usual = {field.name: (choice(field).title, field.default) for field in fields(info.options)}
+    changed = [
+        f"{usual[key][0]} {value:g}"
+        if isinstance(value, float | int) and not isinstance(value, bool)
+        else usual[key][0]
+        for key, value in options.items()
+        if key in usual and value != usual[key][1] and value is not False
+    ]
+    return ", ".join([info.title, *changed])

@@ -25,7 +25,7 @@ window.likeness.geometry = (() => {
     const [left, top, right, bottom] = face;
     const wide = pane[0] / ((right - left) * size[0] * 2);
     const high = pane[1] / ((bottom - top) * size[1] * 2);
-    return Math.min(wide, high, LARGEST);
+    return Math.max(fitting(pane, size), Math.min(wide, high, LARGEST));
   }
 
   // No empty room where there is picture left to show.
