@@ -154,9 +154,7 @@ def _in_short(name: str, options: Mapping[str, Any]) -> str:
         return name
     usual = {field.name: (choice(field).title, field.default) for field in fields(info.options)}
     changed = [
-        f"{usual[key][0]} {value:g}"
-        if isinstance(value, float | int) and not isinstance(value, bool)
-        else usual[key][0]
+        usual[key][0] if value is True else f"{usual[key][0]} {f'{value:g}' if isinstance(value, float) else value}"
         for key, value in options.items()
         if key in usual and value != usual[key][1] and value is not False
     ]
