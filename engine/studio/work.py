@@ -427,7 +427,7 @@ def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> 
     """Do one job in the worker process.
 
     Args:
-        kind: `tune`, `restore` or `batch`.
+        kind: `tune`, `restore`, `batch` or `compare`.
         arguments: `workspace` and what the verb needs, as plain values.
         folder: the job's own.
         report: followed by whoever reads the job.
@@ -445,6 +445,10 @@ def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> 
         if made.stopped:
             raise Cancelled  # what became of each file stands in the job's events
         return made.as_json()
+    if kind == "compare":
+        from engine.studio.compare import compare, comparing_from
+
+        return compare(workspace, comparing_from(arguments, _chosen(arguments["chosen"])), report)
     raise EngineError(f"There is no work of kind {kind!r} in {folder.name}.")
 
 

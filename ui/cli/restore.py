@@ -152,7 +152,7 @@ def restore(
         photo=photo,
         out=out or out_dir or Path.cwd(),
         restorer=info.id,
-        options=_options(choices or [], info.options),
+        options=read_choices(choices or [], info.options),
         person=person,
         recipe=recipe,
         seed=seed,
@@ -319,7 +319,7 @@ def _refuse_taken(target: Path) -> None:
     raise AlreadyThere(f"There is already something at {target}. Nothing is ever written over: name another --out.")
 
 
-def _options(typed: list[str], kind: Any) -> dict[str, Any]:
+def read_choices(typed: list[str], kind: Any) -> dict[str, Any]:
     """Read `name=value` texts and check them as the restorer does."""
     from engine.restorers import BadOption, read_options
 
