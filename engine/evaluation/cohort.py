@@ -96,7 +96,8 @@ def read_cohort(folder: Path, kept: Path, report: Report) -> list[Tested]:
 def few(gallery: Gallery, count: int) -> Gallery:
     """Give `count` references of a gallery, taken evenly over their names, or all where there are no more."""
     of = len(gallery.references)
-    return replace(gallery, references=tuple(gallery.references[n * of // count] for n in range(min(count, of))))
+    taken = min(count, of)
+    return replace(gallery, references=tuple(gallery.references[n * of // taken] for n in range(taken)))
 
 
 def stand_in(name: str, photos: Path, faces: Sequence[tuple[str, Face]]) -> Gallery:

@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 CONTEXT_PEOPLE = 8
 """People, the first ones, for whom the ablation tunes in the other context too."""
 COUNT_PEOPLE = 4
-"""People, the first ones, whose number of references it varies."""
+"""People, the first ones with enough references, for whom it tunes to fewer of them too."""
 COUNTS = (1, 3, 5, 10)
+"""Numbers of references; those below the plan's own are tried beside it."""
 
 
 class BadPlan(EngineError):
@@ -174,8 +175,11 @@ class _Run:
         self._measure(others, first)
         own = {v.name: v for v in (*variants, *others) if v.whose == "own"}
         winner = own[best(self.rows, self.plan.damage[0], list(own), [tested.name for tested in first])]
-        numbers = counted(winner, COUNTS)
-        self._measure(numbers, self.cohort[:COUNT_PEOPLE])
+        enough = [tested for tested in self.cohort if len(tested.gallery.references) >= self.plan.references]
+        if not enough:
+            self.notes.append(f"Nobody has {self.plan.references} references, so their number is not varied.")
+        numbers = counted(winner, tuple(n for n in COUNTS if n < self.plan.references)) if enough else []
+        self._measure(numbers, enough[:COUNT_PEOPLE])
         return others, sorted((*numbers, winner), key=lambda variant: variant.references)
 
     def _measure(self, variants: Sequence[Variant], people: Sequence[Tested]) -> None:
@@ -220,7 +224,8 @@ class _Run:
         """Give the photos that an arm's prior is tuned to for a person."""
         match variant.whose:
             case "own":
-                return few(tested.gallery, variant.references)
+                # Fewer ones are some of those that the other arms have.
+                return few(few(tested.gallery, self.plan.references), variant.references)
             case "next":
                 following = self.cohort[(self.cohort.index(tested) + 1) % len(self.cohort)]
                 return few(following.gallery, variant.references)

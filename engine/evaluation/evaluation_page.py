@@ -171,10 +171,14 @@ def _people(made: Evaluation, kind: str) -> Table:
         f"Distance to the truth by dlib, damage `{kind}`, lower is nearer",
         ("person", *arms, "truth to references"),
         tuple(lines),
-        f"Mean over photos and {made.plan.seeds} seeds; in brackets the 95 % bootstrap interval over people. "
+        f"Mean over photos and {_seeds(made)}; in brackets the 95 % bootstrap interval over people. "
         f"`{made.main.name}` is nearer than blind for {main.people_nearer} of {main.people} people and for "
         f"{main.photos_nearer:.0%} of the photos, and nearer than blind and wrong person for {both}.",
     )
+
+
+def _seeds(made: Evaluation) -> str:
+    return f"{made.plan.seeds} seed{'' if made.plan.seeds == 1 else 's'}"
 
 
 def _arms(made: Evaluation, kind: str) -> Table:
@@ -261,7 +265,7 @@ def _person_sheet(made: Evaluation, tested: Tested, kind: str, folder: Path) -> 
 
 def _page(made: Evaluation, tables: list[Table], verdicts: list[Verdict], sheets: list[Path]) -> str:
     facts = made.facts
-    people = f"{len(made.cohort)} people, recipe {facts['recipe']['name']}, {made.plan.seeds} seeds"
+    people = f"{len(made.cohort)} people, recipe {facts['recipe']['name']}, {_seeds(made)}"
     on = (
         f"{people}. {facts['cpu']}, {facts['cores']} cores, {facts['device']} in {facts['precision']}, torch "
         f"{facts['torch']}; {facts['tunings']} tunings of {facts['seconds_a_tuning']} s on average."

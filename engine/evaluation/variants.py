@@ -98,9 +98,5 @@ def contexts(recipe: Recipe, references: int) -> list[Variant]:
 
 
 def counted(winner: Variant, counts: tuple[int, ...]) -> list[Variant]:
-    """Give an arm with other numbers of references than its own."""
-    return [
-        replace(winner, name=f"{winner.name}, {n} reference{'s' if n > 1 else ''}", references=n)
-        for n in counts
-        if n != winner.references
-    ]
+    """Give an arm with other numbers of references."""
+    return [replace(winner, name=f"{winner.name}, {n} reference{'s' if n > 1 else ''}", references=n) for n in counts]
