@@ -36,7 +36,7 @@ from tests.conftest import PERSON, REPOSITORY
 from tests.test_cli import here, undocumented
 from tests.toys import drawn_face, shared_toy_prior, toy_prior
 
-ARGUMENTS = ("--recipe", "toy", "--damage", "hard", "--seeds", 2, "--references", 3)
+ARGUMENTS = ("--recipe", "toy", "--damage", "hard", "--seeds", 1, "--references", 3)
 
 
 class Stages(SilentReport):
@@ -192,7 +192,8 @@ def test_tables_and_rows_say_the_same(made, out):
     held = json.loads((out / "people.json").read_text())
     assert held["rows"] == [row.as_json() for row in made.rows]
     text = (out / "people.md").read_text(encoding="utf-8")
-    bert = np.mean([float(r["identity_truth"]) for r in rows if (r["person"], r["damage"], r["arm"]) == ("Bert", "hard", "blind")])  # fmt: skip
+    asked = {"person": "Bert", "damage": "hard", "arm": "blind"}
+    bert = np.mean([float(r["identity_truth"]) for r in rows if asked.items() <= r.items()])
     line = next(line for line in text.splitlines() if line.startswith("| Bert |"))
     assert line.split(" | ")[3] == f"{bert:.3f}" and line.endswith(f"| {made.ceilings['Bert']:.3f} |")
     assert len(re.findall(r"^- claim reached: (yes|no) \((hard|given)\)\. ", text, re.MULTILINE)) == 4
@@ -204,6 +205,7 @@ def test_tables_and_rows_say_the_same(made, out):
     )
 
 
+@pytest.mark.slow
 def test_a_killed_evaluation_goes_on_and_ends_as_an_unbroken_one(made, people, prior_folder, home, tmp_path, capsys):
     mine = tmp_path / "mine"
     shutil.copytree(home / "cache" / "evaluation" / "photos", mine / "cache" / "evaluation" / "photos")
@@ -218,8 +220,9 @@ def test_a_killed_evaluation_goes_on_and_ends_as_an_unbroken_one(made, people, p
     os.kill(running.pid, signal.SIGKILL)
     assert running.wait() == -signal.SIGKILL
     done = {p: p.stat().st_mtime_ns for p in mine.rglob("*.json") if "evaluation" in p.parts and p.name[0] != "."}
-    whole = [row.as_json() for row in made.rows if row.arm in {v.name for v in made.variants}]
-    assert 3 <= len([p for p in done if p.parent == trials]) < len(whole) // 2
+    arms = {v.name for v in made.variants}
+    whole = [row.as_json() for row in made.rows if row.arm in arms and row.seed == 0]
+    assert 3 <= len([p for p in done if p.parent == trials]) < 3 * len(arms)
     assert not (tmp_path / "out").exists()
     ended = here(capsys, *arguments)
     assert ended.code == 0, ended.err
