@@ -12,9 +12,9 @@ from engine.people import Library
 from engine.prior.settings import Sampling
 from engine.progress import Cancelled, SilentReport
 from engine.restore import Settings, restore_face
-from engine.tuning import RECIPES, BadTunedModel, read_tuned, recipe
+from engine.tuning import RECIPES, BadTunedModel, fingerprint_of, read_tuned, recipe
 from engine.tuning.recipe import NoSuchRecipe, TextPivot, explain
-from engine.tuning.text_pivot import fingerprint_of, tune
+from engine.tuning.run import tune
 from engine.tuning.views import NoFaces, make_views, read_generic, vary
 from engine.weights import WeightsDamaged
 from tests.toys import drawn_face, toy_prior
@@ -113,7 +113,7 @@ def test_applying_a_tuned_model_changes_a_variant_and_never_the_prior(prior, gal
 def test_a_tuned_model_of_another_prior_is_refused(prior, gallery, tmp_path):
     tuned = tune(prior, gallery, RECIPES["toy"], tmp_path / "tuned", SilentReport())
     other = replace(prior, sha256={**prior.sha256, "denoiser": "1" * 64})
-    with pytest.raises(BadTunedModel, match="personalized with another version of the prior"):
+    with pytest.raises(BadTunedModel, match="personalized with another prior: 'pocket'"):
         tuned.applied_to(other)
     file = tuned.folder / "text.safetensors"
     file.write_bytes(file.read_bytes()[:-4])
@@ -153,7 +153,9 @@ def test_the_generic_faces_ship_with_the_project_and_a_missing_folder_is_named(t
 
 def test_recipes_are_found_by_name_and_every_field_explains_itself():
     assert recipe("quick").name == "quick"
-    with pytest.raises(NoSuchRecipe, match=r"There is no recipe 'huge'. Choose one of: quick, toy"):
+    with pytest.raises(
+        NoSuchRecipe, match=r"There is no recipe 'huge'. Choose one of: quick, standard, paper, paper-release, toy"
+    ):
         recipe("huge")
     told = explain(TextPivot)
     assert {t["name"] for t in told} == set(TextPivot.__dataclass_fields__)

@@ -67,11 +67,11 @@ class Event:
     time: float
     """Seconds since 1970."""
     event: str
-    """`progress`, `measure`, `preview`, `file`, or the state the job ended in, which is always the last."""
+    """`progress`, `measure`, `preview`, `file`, `note`, or the state the job ended in, which is always the last."""
     data: Mapping[str, Any]
     """progress: stage, done, total, eta (seconds left in this stage, or None while unknown); measure: step, values (a
     number that is not finite is None); preview: name, path; file: name, state (done, skipped or failed),
-    sentence, result (path or ""); finished: result; any other end: error, bug, log."""
+    sentence, result (path or ""); note: sentence; finished: result; any other end: error, bug, log."""
 
 
 def now() -> float:

@@ -108,6 +108,11 @@ class JobReport:
         self._write_held()
         self._append({"event": "file", "name": name, "state": state, "sentence": sentence, "result": result})
 
+    def note(self, sentence: str) -> None:
+        """See `engine.progress.Report.note`."""
+        self._write_held()
+        self._append({"event": "note", "sentence": sentence})
+
     def close(self) -> None:
         """Write what was held back, and let the file go."""
         self._write_held()

@@ -136,8 +136,7 @@ def library(workspace: Workspace) -> Library:
 
 def tuned_folder(workspace: Workspace, prior: Prior, gallery: Gallery, recipe_name: str) -> Path:
     """Give the folder in which the tuning of these very inputs lies or will lie."""
-    from engine.tuning import recipe
-    from engine.tuning.text_pivot import fingerprint_of
+    from engine.tuning import fingerprint_of, recipe
 
     made = fingerprint_of(prior, gallery, recipe(recipe_name))
     return workspace.people / gallery.person.id / "tuned" / made[:12]
@@ -148,7 +147,7 @@ def personalize(
 ) -> TunedModel:
     """Tune the prior to a person, or give the tuned model that the same photos and recipe already made."""
     from engine.tuning import BadTunedModel, read_tuned, recipe
-    from engine.tuning.text_pivot import tune
+    from engine.tuning.run import tune
 
     people = library(workspace)
     gallery = people.gallery(people.get(person))
@@ -158,7 +157,7 @@ def personalize(
     try:
         return read_tuned(folder)
     except BadTunedModel:
-        return tune(prior, gallery, recipe(recipe_name), folder, report)
+        return tune(prior, gallery, recipe(recipe_name), folder, report, weights=workspace.weights)
 
 
 def restore(workspace: Workspace, asked: Asked, report: Report) -> dict[str, Any]:
