@@ -5,7 +5,8 @@ person's photos) or out of context, and the guide pivot on generic faces. Nothin
 no shared prior is ever changed. What each field of a recipe does stands in README.md beside this file.
 """
 
-from engine.tuning.recipe import RECIPES, BadRecipe, GuidePivot, NoSuchRecipe, Recipe, TextPivot, recipe
+from engine.tuning.recipe import BadRecipe, GuidePivot, NoSuchRecipe, Recipe, TextPivot
+from engine.tuning.recipe_files import RECIPES, recipe
 from engine.tuning.tuned import PARTS, BadTunedModel, TunedModel, fingerprint_of, read_tuned
 
 __all__ = [

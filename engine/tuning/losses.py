@@ -1,4 +1,4 @@
-"""What a step is judged by: the prior's own error, weighted by noise level and by place, whatever the prior predicts."""
+"""What a step is judged by: the prior's error, weighted by noise level and by place, whatever the prior predicts."""
 
 from __future__ import annotations
 

@@ -35,7 +35,8 @@ def optimiser_of(groups: list[dict[str, Any]], pivot: Pivot) -> torch.optim.Opti
                 "The optimiser Prodigy is not installed. Run: pip install prodigyopt; or choose adamw in the recipe."
             ) from error
         # As Hugging Face's advanced DreamBooth script sets it: its estimate of the rate takes no part in the warm-up.
-        return Prodigy(
+        prodigy: Any = Prodigy  # its own types say that weight decay is a whole number
+        return prodigy(
             made, lr=pivot.rate, betas=(0.9, 0.99), weight_decay=1e-2, safeguard_warmup=True, use_bias_correction=True
         )
     try:

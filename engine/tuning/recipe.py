@@ -9,16 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from engine.errors import EngineError
-from engine.workspace import FileCorrupt, read_json, write_json
-
-SHIPPED = Path(__file__).with_name("recipes.json")
-VERSION = 1
-"""Of recipe files."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
@@ -66,9 +60,10 @@ NAMED_PARTS: Mapping[str, tuple[str, ...]] = {
         *("down_blocks.1.attentions.1.transformer_blocks.0.norm2",),
     ),
 }
-"""Names that stand for several patterns of layers. `release-first-150` names the layers of a guide of Stable Diffusion's
-shape that hold the first 150 of its 324 tensors in the order of the release (personalized-restoration@4d88c10
-model/cldm.py), which cuts a transformer block in two: 46,301,440 weights, 12.75 % of them."""
+"""Names that stand for several patterns of layers. `release-first-150` names the layers of a guide of Stable
+Diffusion's shape that hold the first 150 of its 324 tensors in the order of the release
+(personalized-restoration@4d88c10 model/cldm.py), which cuts a transformer block in two: 46,301,440 weights, 12.75 % of
+them."""
 
 
 @dataclass(frozen=True)
@@ -313,147 +308,7 @@ def check(recipe: Recipe) -> Recipe:
     return recipe
 
 
-def recipe_from(value: Any, origin: str) -> Recipe:
-    """Give a recipe from the form in which files have it.
-
-    Args:
-        value: what JSON gave: name, summary, seed, sources, and `text` and `guide` with the fields that differ from the
-            defaults, or null.
-        origin: where it comes from, for the sentences.
-
-    Raises:
-        BadRecipe: it is none, a field is unknown, or a value is outside its range.
-    """
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        raise BadRecipe(f"{origin} holds no recipe. Take a file that `recipes show NAME --json` or the app wrote.")
-    unknown = sorted(value.keys() - {f.name for f in fields(Recipe)} - {"version"})
-    if unknown:
-        raise BadRecipe(f"{origin} has the unknown field {unknown[0]!r}. Take it out.")
-    if value.get("version", VERSION) != VERSION:
-        raise BadRecipe(f"{origin} is of version {value['version']!r} and this Likeness reads {VERSION}. Update it.")
-    seed, sources = value.get("seed", 0), value.get("sources", {})
-    if not isinstance(seed, int) or isinstance(seed, bool) or not isinstance(sources, dict):
-        raise BadRecipe(f"{origin} needs a whole number as seed and names with sentences as sources.")
-    made = Recipe(
-        value["name"],
-        str(value.get("summary", "")),
-        _pivot_from(TextPivot, value.get("text"), "text", origin),
-        _pivot_from(GuidePivot, value.get("guide"), "guide", origin),
-        seed,
-        {str(name): str(said) for name, said in sources.items()},
-    )
-    return check(made)
-
-
-def read_recipe(path: Path) -> Recipe:
-    """Read a recipe that somebody saved.
-
-    Raises:
-        NoSuchRecipe: there is no such file.
-        BadRecipe: it holds none.
-    """
-    if not path.is_file():
-        raise NoSuchRecipe(f"There is no recipe file {path}. Name one that is there, or one of: {', '.join(RECIPES)}.")
-    try:
-        value = read_json(path)
-    except FileCorrupt as error:
-        raise BadRecipe(f"{path} holds no recipe: it is not JSON. Take a file that Likeness wrote.") from error
-    return recipe_from(value, path.name)
-
-
-def write_recipe(made: Recipe, path: Path) -> Path:
-    """Save a recipe with every field, so that it stays the same when defaults change.
-
-    Raises:
-        BadRecipe: a value is outside its range; nothing is written.
-        EngineError: as `engine.workspace.write_json`.
-    """
-    whole = {"version": VERSION, **check(made).as_json(), "summary": made.summary, "sources": dict(made.sources)}
-    write_json(path, whole)
-    return path
-
-
-def saved_recipes(folder: Path) -> dict[str, Recipe]:
-    """Give the recipes of a folder by the paths of their files; files that hold none are left out."""
-    found: dict[str, Recipe] = {}
-    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
-        try:
-            found[str(path)] = read_recipe(path)
-        except EngineError:
-            continue
-    return found
-
-
-def recipe(name: str) -> Recipe:
-    """Give the recipe of a name, or of a file whose name ends in `.json`.
-
-    Raises:
-        NoSuchRecipe: there is none.
-        BadRecipe: the file holds none.
-    """
-    if name.endswith(".json"):
-        return read_recipe(Path(name).expanduser())
-    if name not in RECIPES:
-        raise NoSuchRecipe(
-            f"There is no recipe {name!r}. Choose one of: {', '.join(RECIPES)}; or name a recipe file (.json)."
-        )
-    return RECIPES[name]
-
-
-def changed(made: Recipe, values: Mapping[str, Any], *, name: str | None = None) -> Recipe:
-    """Give a recipe with some fields changed, by names such as `text.steps`; text is read as the field needs it.
-
-    Args:
-        made: to begin with.
-        values: by name; values may be text, as the command line gives it.
-        name: of the new recipe; the old one's unless given.
-
-    Raises:
-        BadRecipe: no such field, or a value outside its range.
-    """
-    parts: dict[str, Any] = {"text": made.text, "guide": made.guide}
-    for full, value in values.items():
-        part, _, field_name = full.partition(".")
-        pivot = parts.get(part)
-        if pivot is None:
-            raise BadRecipe(f"Recipe {made.name} has no {full!r}: it has no such pivot. Begin from another recipe.")
-        known = {f.name: f for f in fields(pivot)}
-        if field_name not in known:
-            raise BadRecipe(f"There is no field {full!r}. The fields of {part} are: {', '.join(known)}.")
-        parts[part] = replace(pivot, **{field_name: _read(full, value, known[field_name].default)})
-    return check(replace(made, **parts, name=name or made.name))
-
-
-def _read(name: str, value: Any, default: Any) -> Any:
-    """Turn text into a value of a field's kind; anything else stays as it is."""
-    if not isinstance(value, str) or isinstance(default, str):
-        return tuple(value) if isinstance(default, tuple) and not isinstance(value, str) else value
-    if isinstance(default, tuple):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    words = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
-    try:
-        return words[value.lower()] if isinstance(default, bool) else type(default)(value)
-    except (KeyError, ValueError) as error:
-        kind = {bool: "on or off", int: "a whole number"}.get(type(default), "a number")
-        raise BadRecipe(f"{name} must be {kind}, got {value!r}.") from error
-
-
-def _pivot_from(kind: type[Any], value: Any, part: str, origin: str) -> Any:
-    if value is None:
-        return None
-    if not isinstance(value, dict):
-        raise BadRecipe(f"{origin}: {part} must hold fields by name, or null for none.")
-    known = {f.name for f in fields(kind)}
-    unknown = sorted(value.keys() - known)
-    if unknown:
-        raise BadRecipe(
-            f"{origin} has the unknown field {part}.{unknown[0]}. The fields are: {', '.join(sorted(known))}."
-        )
-    plain = {name: tuple(v) if isinstance(v, list) else v for name, v in value.items()}
-    return kind(**plain)
-
-
-def _check_value(name: str, value: Any, about: Mapping[str, Any], kind: type[Any]) -> None:
+def _check_value(name: str, value: object, about: Mapping[str, Any], kind: type[Any]) -> None:
     unit = f" ({about['unit']})" if about["unit"] else ""
     right = isinstance(value, kind) or (kind is float and isinstance(value, int))
     if not right or (isinstance(value, bool) and kind is not bool):
@@ -461,17 +316,8 @@ def _check_value(name: str, value: Any, about: Mapping[str, Any], kind: type[Any
         raise BadRecipe(f"{name} must be {wanted[kind]}{unit}, got {value!r}.")
     if about["choices"] and value not in about["choices"]:
         raise BadRecipe(f"{name} must be one of {', '.join(about['choices'])}, got {value!r}.")
-    if kind is tuple and (not value or not all(isinstance(v, str) and v for v in value)):
+    if isinstance(value, tuple) and (not value or not all(isinstance(v, str) and v for v in value)):
         raise BadRecipe(f"{name} must be a list of at least one text, got {list(value)!r}.")
     low, high = about["low"], about["high"]
-    if low is not None and not low <= value <= high:  # NaN is in no range
+    if isinstance(value, (int, float)) and low is not None and not low <= value <= high:  # NaN is in no range
         raise BadRecipe(f"{name} must be {low:g} to {high:g}{unit}, got {value!r}.")
-
-
-def _shipped() -> dict[str, Recipe]:
-    held = json.loads(SHIPPED.read_text(encoding="utf-8"))
-    return {value["name"]: recipe_from(value, SHIPPED.name) for value in held["recipes"]}
-
-
-RECIPES: Mapping[str, Recipe] = _shipped()
-"""The recipes that ship, by name, the usual one first."""

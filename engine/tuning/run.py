@@ -10,7 +10,6 @@ import gc
 import io
 import logging
 import math
-import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -18,22 +17,21 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from engine import degrade, images, metrics
+from engine import __version__, images
 from engine.errors import EngineError
-from engine.faces import identity
 from engine.people import Gallery
 from engine.prior.bundle import Prior
 from engine.prior.device import precision
 from engine.progress import Cancelled, Report, stage
-from engine.restore import Settings, restore_face
 from engine.tuning.guide_pivot import GuideStage, Personalized
+from engine.tuning.held_out import HeldOut, restored, score
 from engine.tuning.identity_loss import identity_loss
+from engine.tuning.machine import exact, how_exact, memory_in_use, out_of_memory
 from engine.tuning.optimisers import optimiser_of, set_rate
-from engine.tuning.recipe import BadRecipe, Recipe, check, recipe_from
+from engine.tuning.recipe import BadRecipe, Recipe, check
+from engine.tuning.recipe_files import recipe_from
 from engine.tuning.references import Chosen, choose
 from engine.tuning.steps import Stage
 from engine.tuning.text_pivot import Shown, TextStage
@@ -44,14 +42,9 @@ from engine.workspace import DiskFull, fingerprint, write_bytes, write_json
 
 log = logging.getLogger(__name__)
 
-Pixels = NDArray[np.float32]
-
 SAVE_EVERY_SECONDS = 20.0
 MOST_RETRIES = 5
 """Times that a run goes back because its loss is no number before it gives up."""
-
-HARD = degrade.Damage(blur_x=5.0, blur_y=5.0, angle=0.0, shrink=6.0, noise=8.0, jpeg=70)
-"""The fixed damage of the held-out photo: heavy enough that a blind prior has to guess."""
 
 
 class LossNoNumber(EngineError):
@@ -370,51 +363,40 @@ class _Run:
         good = self._read_checkpoint()
         if good is None or good["stage"] != self.at or good["between"]:
             raise LossNoNumber(
-                f"The loss was no number at step {at}, and there is no checkpoint to go back to. Make room on the disk, "
-                "or choose a lower rate, and start again."
+                f"The loss was no number at step {at}, and there is no checkpoint to go back to. Make room on the "
+                "disk, or choose a lower rate, and start again."
             )
         self._put_back(good)
         self.retries, self.scale = retries, scale
-        self._note(
-            f"The loss was no number at step {at}: back to step {self.step}, and on with {scale:g} times the rate."
-        )
+        self._note(f"The loss was no number at step {at}: back to step {self.step}, on with {scale:g} times the rate.")
 
     # The held-out photo
 
     def _check(self) -> bool:
-        """Restore the held-out photo, damaged in a fixed way; True when the pivot should end because it gets no better."""
+        """Restore the held-out photo and look; True when the pivot should end, since it gets no better."""
         if self.held_out is None:
             return False
         with self._timed():
-            return self._remember_best(self._restore_held_out(self.held_out))
+            step = self._steps_before + self.step
+            seen = restored(self.now.variant(), self.held_out, self.inputs.gallery.person.prompt)
+            path = self.folder / "samples" / f"step-{step:05d}.png"
+            path.unlink(missing_ok=True)
+            images.save_photo(seen.sheet, path)
+            self.checks.append({"step": float(step), "stage": self.now.name, **seen.figures})
+            self.report.measure(step, seen.figures)
+            self.report.preview(f"step {step}", path)
+            return self._remember_best(seen)
 
-    def _restore_held_out(self, truth: Pixels) -> dict[str, float]:
-        """Give identity and GMSD of the held-out photo restored; both lower is nearer."""
-        step = self._steps_before + self.step
-        rng = np.random.default_rng(7)
-        damaged = degrade.apply(truth, HARD, rng)
-        settings = Settings(prompt=self.inputs.gallery.person.prompt)
-        restored = restore_face(self.now.variant(), damaged, settings, seed=7).pixels
-        path = self.folder / "samples" / f"step-{step:05d}.png"
-        path.unlink(missing_ok=True)
-        images.save_photo(np.concatenate([damaged, restored, truth], axis=1), path)
-        away = identity.distance(identity.embed(restored), identity.embed(truth))
-        found = {"identity": round(away, 4), "gmsd": round(metrics.gmsd(restored, truth), 5)}
-        self.checks.append({"step": float(step), "stage": self.now.name, **found})
-        self.report.measure(step, found)
-        self.report.preview(f"step {step}", path)
-        return found
-
-    def _remember_best(self, found: dict[str, float]) -> bool:
-        """Keep the best state by identity and GMSD together, over the first; True after enough worse ones."""
+    def _remember_best(self, seen: HeldOut) -> bool:
+        """Keep the best state by identity and GMSD together; True after enough worse ones."""
         pivot = self.now.pivot
         if not pivot.early_stop:
             return False
         first = next(c for c in self.checks if c["stage"] == self.now.name or c["step"] == self._steps_before)
-        score = sum(found[name] / max(float(first[name]), 1e-6) for name in ("identity", "gmsd"))
-        if self.best is None or score < self.best["score"]:
+        now = score(seen.figures, first)
+        if self.best is None or now < self.best["score"]:
             kept = {name: p.detach().clone() for name, p in self.now.parameters().items()}
-            self.best = {"score": score, "step": self.step, "worse": 0, "kept": kept}
+            self.best = {"score": now, "step": self.step, "worse": 0, "kept": kept}
             return False
         self.best["worse"] += 1
         return self.best["worse"] >= pivot.patience
@@ -554,7 +536,7 @@ class _Run:
                 "precision": precision(self.prior.device),
                 "resumes": how_exact(self.prior.device),
                 "trained_with": self._recogniser_name() if text is not None and text.identity_weight else "",
-                "versions": {"torch": torch.__version__, "likeness": version()},
+                "versions": {"torch": torch.__version__, "likeness": __version__},
             },
         )
         self._checkpoint.unlink(missing_ok=True)
@@ -563,49 +545,3 @@ class _Run:
     def _recogniser_name(self) -> str:
         shown = getattr(self.now, "shown", None)
         return shown.identity.name if shown is not None and shown.identity is not None else "a recogniser"
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Say whether an error is a lack of memory, of the card or of the machine."""
-    words = str(error).lower()
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        "out of memory" in words or "defaultcpuallocator" in words
-    )
-
-
-def memory_in_use(device: torch.device) -> int:
-    """Give the bytes that this process uses: of the card where it is one, else of the machine."""
-    if device.type == "cuda":
-        return int(torch.cuda.memory_allocated(device))
-    import psutil
-
-    return int(psutil.Process().memory_info().rss)
-
-
-def how_exact(device: torch.device) -> str:
-    """Say how near a resumed run comes to an unbroken one on a device."""
-    if device.type == "cpu":
-        return "bit-identical"
-    return "with deterministic algorithms; where one has none, within 1e-5"
-
-
-@contextmanager
-def exact(device: torch.device) -> Generator[None]:
-    """Let a card use algorithms that add up in the same order each time, while the block runs."""
-    if device.type != "cuda":
-        yield
-        return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS when it is first used
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-
-
-def version() -> str:
-    """Give this project's version."""
-    from engine import __version__
-
-    return __version__

@@ -38,8 +38,8 @@ class Drawn:
 
     def part(self, rows: slice) -> Drawn:
         """Give some of the pictures."""
-        fields = (self.target, self.cleaned, self.mask, self.noise, self.t, self.kind)
-        return Drawn(*(field[rows] for field in fields), self.step)
+        target, cleaned, mask = self.target[rows], self.cleaned[rows], self.mask[rows]
+        return Drawn(target, cleaned, mask, self.noise[rows], self.t[rows], self.kind[rows], self.step)
 
 
 class Stage(Protocol):
@@ -49,7 +49,11 @@ class Stage(Protocol):
     """`text` or `guide`: the part of the tuned model that it makes."""
     title: str
     """What the report calls it."""
-    pivot: Pivot
+
+    @property
+    def pivot(self) -> Pivot:
+        """How."""
+        ...
 
     def draw(self, step: int, retry: int) -> Drawn:
         """Draw the pictures of a step; another `retry` draws others."""

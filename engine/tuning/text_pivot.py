@@ -92,7 +92,11 @@ class TextStage:
         table = nn.Parameter(made.get_parameter(name).detach().clone())
         only = torch.zeros(len(table), 1, device=table.device)
         only[self._rows] = 1
-        table.register_hook(lambda gradient: gradient * only)
+
+        def of_the_token(gradient: Tensor) -> Tensor:
+            return gradient * only
+
+        table.register_hook(of_the_token)
         adapters.set_weight(made, name, table)
         return made
 
