@@ -92,9 +92,8 @@ def test_applying_a_tuned_model_changes_a_variant_and_never_the_prior(prior, gal
     tuned = tune(prior, gallery, strong, tmp_path / "tuned", SilentReport())
     settings = Settings(sampling=Sampling(steps=2), prompt=gallery.person.prompt)
     plain = restore_face(prior, drawn_face(size=64), settings).pixels
-    faces = {
-        s: restore_face(tuned.applied_to(prior, strength=s), drawn_face(size=64), settings).pixels for s in (0.0, 0.5, 1.0)
-    }
+    variants = {s: tuned.applied_to(prior, strength=s) for s in (0.0, 0.5, 1.0)}
+    faces = {s: restore_face(variant, drawn_face(size=64), settings).pixels for s, variant in variants.items()}
     assert np.array_equal(faces[0.0], plain)
     half, whole = (float(np.abs(faces[s] - plain).mean()) for s in (0.5, 1.0))
     assert 0 < half < whole
