@@ -25,6 +25,9 @@ from engine.tuning.views import Views, make_views
 MOMENTS = 2
 """Numbers that an optimiser keeps for each weight it trains; 8-bit Adam keeps a quarter of the bytes, Prodigy twice."""
 
+HEADER = 120
+"""Bytes that a safetensors file needs to name a tensor."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -132,7 +135,7 @@ class _Trial:
             seconds, activations = time.monotonic() - begun, sum(seen.values())
         trained = sum(p.numel() for p in stage.parameters().values())
         copies = trained * 4 * (2 + _moments(pivot))
-        delta = sum(2 * t.numel() for t in stage.delta().values())
+        delta = sum(2 * t.numel() + HEADER for t in stage.delta().values())
         latents = sum(t.numel() * t.element_size() for t in (views.good, views.cleaned, views.mask))
         pictures = pivot.views * 10 * latents
         whole = pivot.steps * pivot.accumulate * at_a_time * seconds
