@@ -168,6 +168,8 @@ def test_help_lists_every_command(folder: Path) -> None:
     for name in (
         "people",
         "tune",
+        "export-lora",
+        "recipes",
         "restore",
         "restorers",
         "demo",

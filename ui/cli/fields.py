@@ -35,6 +35,12 @@ PERSON = {
     "used": "how many of them tuning uses",
 }
 
+RECIPE = {
+    "name": "of the recipe",
+    "summary": "one sentence",
+    "pivots": "text, guide or both",
+}
+
 FIELDS: dict[str, dict[str, str]] = {
     "people add": {
         **{f"person.{name}": what for name, what in PERSON.items()},
@@ -63,8 +69,37 @@ FIELDS: dict[str, dict[str, str]] = {
         "fingerprint": "of photos, recipe and prior",
         "references": "how many photos it was tuned on, the held-out one among them",
         "seconds": "spent tuning, in all runs",
-        "checks[].step": "step at which the held-out photo was restored",
+        "checks[].step": "step at which the held-out photo was restored, counted over both pivots",
+        "checks[].stage": "text or guide",
         "checks[].identity": "its dlib distance to the real one, lower is nearer",
+        "checks[].gmsd": "its gradient deviation from the real one, lower is nearer",
+        "notes": "what you should know of the tuning, in sentences",
+        "parts": "text, guide or both: which pivots it holds",
+        "bytes": "of its weights",
+        "estimate": "with --estimate: seconds, memory, disk and kept (bytes); else null",
+    },
+    "recipes list": {f"recipes[].{name}": what for name, what in RECIPE.items()},
+    "recipes show": {
+        **{f"recipe.{name}": what for name, what in RECIPE.items()},
+        "fields[].name": "pivot and field, for `recipes save --set`",
+        "fields[].value": "in this recipe",
+        "fields[].unit": "its unit, empty for none",
+        "fields[].what": "what it does",
+        "fields[].source": "where the value comes from",
+        "fields[].low": "lowest value, null for none",
+        "fields[].high": "highest value, null for none",
+        "fields[].choices": "allowed values, empty for any",
+    },
+    "recipes save": {
+        **{f"recipe.{name}": what for name, what in RECIPE.items()},
+        "file": "the recipe's file, for --recipe",
+    },
+    "export-lora": {
+        "person": "name",
+        "file": "as given",
+        "style": "kohya or peft",
+        "prompt": "phrase that stands for the person",
+        "note": "what the file is good for",
     },
     "restore": {
         "result": "the restored photo",
