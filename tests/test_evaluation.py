@@ -11,10 +11,9 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -130,7 +129,7 @@ def test_the_ablation_has_fewer_references_of_those_who_have_enough(made):
     assert [v.references for v in made.counts] == [1, 3]
     one = made.counts[0].name
     assert one.endswith(", 1 reference") and {r.person for r in made.rows if r.arm == one} == {"Änn & Co"}
-    assert ("no choice of context" in " ".join(made.notes)) == (in_other_context(RECIPES["toy"]) is None)
+    assert {v.name for v in made.contexts} <= {row.arm for row in made.rows} and made.contexts
 
 
 def test_the_same_again_repeats_nothing(made, people, prior_folder, home):
@@ -232,43 +231,28 @@ def test_a_killed_evaluation_goes_on_and_ends_as_an_unbroken_one(made, people, p
     assert not list(mine.rglob(".*.part"))
 
 
-@dataclass(frozen=True)
-class Whole(Recipe):
-    """A recipe with a second pivot, whatever it holds."""
-
-    guide: Any = "tuned"
-
-
 def test_arms_follow_from_what_a_recipe_tunes():
-    toy = RECIPES["toy"]
-    whole = Whole("whole", "", toy.text)
-    assert pivots_of(whole) == ("text", "guide")
+    text, guide = RECIPES["quick"].text, RECIPES["standard"].guide
+    whole = Recipe("whole", "", text, guide)
+    assert pivots_of(whole) == ("text", "guide") and pivots_of(Recipe("half", "", text)) == ("text",)
     variants = standing(whole, 10)
     assert [v.name for v in variants[5:]] == ["text pivot", "guide pivot", "both pivots"]
     assert [v.parts for v in variants[3:]] == [*[("text", "guide")] * 2, ("text",), ("guide",), ("text", "guide")]
     assert [v.whose for v in variants] == ["", "", "", "nobody", "next", "own", "own", "own"]
     assert main_of(variants).name == "both pivots"
-    guide_only = Whole("guide", "", None)  # pyright: ignore[reportArgumentType]
-    assert main_of(standing(guide_only, 10)).name == "guide pivot" and context_of(guide_only) == ""
-    assert contexts(guide_only, 10) == []
+    guide_only = Recipe("guide", "", None, guide)
+    assert main_of(standing(guide_only, 10)).name == "guide pivot"
+    assert context_of(guide_only) == "" and contexts(guide_only, 10) == []
     assert [v.name for v in counted(main_of(variants), (1, 3))] == [
         "both pivots, 1 reference",
         "both pivots, 3 references",
     ]
 
 
-@dataclass(frozen=True)
-class Contextual:
-    """What a text pivot with a choice of context has."""
-
-    context: str = "in"
-    steps: int = 3
-
-
 def test_the_other_context_is_the_same_recipe_but_for_it():
-    within = Whole("whole", "", Contextual())  # pyright: ignore[reportArgumentType]
+    within = RECIPES["standard"]
     without = in_other_context(within)
-    assert without is not None and without == replace(within, text=Contextual("out"))
+    assert without is not None and without.guide == within.guide and without.text != within.text
     assert (context_of(within), context_of(without)) == ("in context", "out of context")
     assert in_other_context(without) == within
     found = contexts(within, 10)

@@ -28,9 +28,9 @@ from engine.people import Gallery
 from engine.prior import load
 from engine.prior.device import precision
 from engine.progress import FileState, Report
-from engine.tuning import BadTunedModel, Recipe, TunedModel, read_tuned, recipe
+from engine.tuning import PARTS, BadTunedModel, Recipe, TunedModel, fingerprint_of, read_tuned, recipe
 from engine.tuning.pivots import pivots_of
-from engine.tuning.text_pivot import fingerprint_of, tune
+from engine.tuning.run import tune
 from engine.tuning.views import GENERIC
 from engine.workspace import Workspace
 
@@ -125,7 +125,7 @@ def run(workspace: Workspace, folder: Path, report: Report, plan: Plan | None = 
     cohort = read_cohort(folder, kept / "photos", report)
     report.tick("loading", 0, 1)
     prior = load.load(plan.prior or load.SHIPPED, device=plan.device)
-    return _Run(plan, made, cohort, prior, kept, report).run()
+    return _Run(plan, made, cohort, prior, kept, report, workspace.weights).run()
 
 
 @dataclass
@@ -136,6 +136,8 @@ class _Run:
     prior: Prior
     kept: Path
     report: Report
+    weights: Path | None = None
+    """Folder of the user's networks, for an identity loss."""
     rows: list[Row] = field(default_factory=list[Row])
     notes: list[str] = field(default_factory=list[str])
     tuned: dict[tuple[str, str], TunedModel] = field(default_factory=dict[tuple[str, str], "TunedModel"])
@@ -170,7 +172,7 @@ class _Run:
         """Measure the other context, and the arm that came nearest with other numbers of references."""
         others = contexts(self.recipe, self.plan.references)
         if not others:
-            self.notes.append(f"Recipe {self.recipe.name} has no choice of context, so there is no arm for the other.")
+            self.notes.append(f"Recipe {self.recipe.name} tunes no text, so there is no arm for the other context.")
         first = self.cohort[:CONTEXT_PEOPLE]
         self._measure(others, first)
         own = {v.name: v for v in (*variants, *others) if v.whose == "own"}
@@ -251,7 +253,8 @@ class _Run:
             return read_tuned(folder)
         except BadTunedModel:
             folder.mkdir(parents=True, exist_ok=True)
-            return tune(self.prior, gallery, made, folder, _Named(self.report, name))
+            told = _Named(self.report, name)
+            return tune(self.prior, gallery, made, folder, told, weights=self.weights)
 
     def _prior_of(self, trial: Trial) -> Prior:
         """Give the prior of an arm."""
@@ -259,7 +262,7 @@ class _Run:
             return self.prior
         wanted = (trial.tuned.folder, trial.variant.parts)
         if self.applied is None or self.applied[0] != wanted:
-            self.applied = (wanted, _applied(trial.tuned, self.prior, trial.variant))
+            self.applied = (wanted, trial.tuned.applied_to(self.prior, parts=trial.variant.parts))
         return self.applied[1]
 
     def _rows(self, trial: Trial, found: list[trials.Measured]) -> Iterator[Row]:
@@ -290,7 +293,7 @@ class _Run:
             if len(tested.gallery.references) < self.plan.references:
                 there = len(tested.gallery.references)
                 self.notes.append(f"{tested.name} has {there} references of the {self.plan.references} asked for.")
-        missing = [f"the {part} pivot" for part in ("text", "guide") if part not in pivots_of(self.recipe)]
+        missing = [f"the {part} pivot" for part in PARTS if part not in pivots_of(self.recipe)]
         if missing:
             self.notes.append(f"Recipe {self.recipe.name} does not tune {missing[0]}, so there is no arm for it.")
 
@@ -332,14 +335,9 @@ class _Named:
         """See `Report.file`."""
         self.report.file(name, state, sentence, result)
 
-
-def _applied(tuned: TunedModel, prior: Prior, variant: Variant) -> Prior:
-    """Give the prior with the parts of a tuned model that an arm uses."""
-    assert variant.recipe is not None
-    if variant.parts == pivots_of(variant.recipe):
-        return tuned.applied_to(prior)
-    apply: Any = tuned.applied_to  # models of one pivot alone take no parts
-    return apply(prior, parts=variant.parts)
+    def note(self, sentence: str) -> None:
+        """See `Report.note`."""
+        self.report.note(f"{self.name}: {sentence}")
 
 
 def _whole(file: Path) -> Face:

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 from engine.tuning.recipe import Recipe
-
-PIVOTS = ("text", "guide")
-"""In the order in which they are tuned."""
+from engine.tuning.tuned import PARTS
 
 
 def pivots_of(recipe: Recipe) -> tuple[str, ...]:
-    """Give those of `PIVOTS` that a recipe tunes."""
-    return tuple(pivot for pivot in PIVOTS if getattr(recipe, pivot, None) is not None)
+    """Give those of `PARTS` that a recipe tunes."""
+    return tuple(part for part in PARTS if getattr(recipe, part) is not None)
 
 
 def context_of(recipe: Recipe) -> str:
     """Say whether a recipe tunes the text "in context" or "out of context"; "" where it does not tune the text."""
-    text: Any = getattr(recipe, "text", None)
-    if text is None:
+    if recipe.text is None:
         return ""
-    return "out of context" if getattr(text, "context", "in") == "out" else "in context"
+    return "out of context" if recipe.text.context == "out" else "in context"
 
 
 def in_other_context(recipe: Recipe) -> Recipe | None:
     """Give a recipe that tunes the text out of context if the given one does so in context, else in context.
 
-    None where a recipe has no such choice: then it tunes in context alone, or no text at all.
+    None where a recipe does not tune the text.
     """
-    text: Any = getattr(recipe, "text", None)
-    if text is None or all(field.name != "context" for field in fields(text)):
+    if recipe.text is None:
         return None
-    change: dict[str, Any] = {"context": "out" if text.context == "in" else "in"}
-    return replace(recipe, text=replace(text, **change))
+    return replace(recipe, text=replace(recipe.text, context="out" if recipe.text.context == "in" else "in"))
