@@ -28,14 +28,20 @@ from engine.evaluation.variants import contexts, counted, main_of, standing
 from engine.faces import embed
 from engine.images import read_photo
 from engine.progress import SilentReport
-from engine.tuning import RECIPES, Recipe
+from engine.tuning import RECIPES, GuidePivot, Recipe
 from engine.tuning.pivots import context_of, in_other_context, pivots_of
+from engine.tuning.recipe_files import write_recipe
 from engine.workspace import Workspace
 from tests.conftest import PERSON, REPOSITORY
 from tests.test_cli import here, undocumented
 from tests.toys import drawn_face, shared_toy_prior, toy_prior
 
-ARGUMENTS = ("--recipe", "toy", "--damage", "hard", "--seeds", 1, "--references", 3)
+ARGUMENTS = ("--damage", "hard", "--seeds", 1, "--references", 3)
+BOTH = replace(
+    RECIPES["toy"],
+    name="toy-both",
+    guide=GuidePivot(steps=2, batch=1, face_count=2, views=1, rank=4, alpha=4.0, checks=0),
+)
 
 
 class Stages(SilentReport):
@@ -51,6 +57,12 @@ def prior_folder(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("prior")
     toy_prior(place)
     return place
+
+
+@pytest.fixture(scope="module")
+def recipe_file(tmp_path_factory) -> Path:
+    """Both pivots in a few steps."""
+    return write_recipe(BOTH, tmp_path_factory.mktemp("recipes") / "both.json")
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +91,8 @@ def home(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(people, prior_folder, home):
-    plan = Plan("toy", ("hard",), seeds=2, references=3, ablation=True, prior=prior_folder, device="cpu")
+def made(people, prior_folder, home, recipe_file):
+    plan = Plan(str(recipe_file), ("hard",), seeds=2, references=3, ablation=True, prior=prior_folder, device="cpu")
     return evaluate.run(Workspace(home), people, SilentReport(), plan)
 
 
@@ -94,7 +106,8 @@ def out(made, tmp_path_factory) -> Path:
 def test_every_face_of_everybody_goes_through_every_arm(made):
     arms = [v.name for v in made.variants]
     assert arms[:5] == ["damaged", "cleaner", "blind", "equal steps", "wrong person"]
-    assert made.main.name == arms[-1] and made.main.parts == pivots_of(RECIPES["toy"])
+    assert made.main.name == arms[-1] and made.main.parts == ("text", "guide")
+    assert arms[5:] == ["text pivot", "guide pivot", "both pivots"]
     faces = {(r.person, r.damage, r.photo, r.seed) for r in made.rows if r.arm == "blind"}
     hard = {("Änn & Co", "hard", f"old-0{n}.jpg", s) for n in (1, 2) for s in (0, 1)}
     hard |= {("Bert", "hard", "old-03.jpg", s) for s in (0, 1)}
@@ -146,11 +159,11 @@ def test_arms_without_a_person_are_not_made_again_for_another_recipe(made, peopl
     shutil.copytree(home, other)
     trials = other / "cache" / "evaluation" / "trials"
     before = set(trials.glob("*.json"))
-    changed = replace(RECIPES["toy"], name="other", seed=5)
+    changed = replace(BOTH, name="other", seed=5)
     made_of = {v.name: v for v in standing(changed, 3)}
     assert set(made_of) == {v.name for v in made.variants}
     keys = {}
-    for recipe in (RECIPES["toy"], changed):
+    for recipe in (BOTH, changed):
         run = evaluate._Run(made.plan, recipe, list(made.cohort), shared_toy_prior(), other, SilentReport())
         for name in ("damaged", "cleaner", "blind"):
             trial = next(run._trials(made.cohort[0], next(v for v in standing(recipe, 3) if v.name == name)))
@@ -205,11 +218,13 @@ def test_tables_and_rows_say_the_same(made, out):
 
 
 @pytest.mark.slow
-def test_a_killed_evaluation_goes_on_and_ends_as_an_unbroken_one(made, people, prior_folder, home, tmp_path, capsys):
+def test_a_killed_evaluation_goes_on_and_ends_as_an_unbroken_one(
+    made, people, prior_folder, recipe_file, home, tmp_path, capsys
+):
     mine = tmp_path / "mine"
     shutil.copytree(home / "cache" / "evaluation" / "photos", mine / "cache" / "evaluation" / "photos")
     arguments = ("evaluate", people, "--out", tmp_path / "out", *ARGUMENTS, "--prior", prior_folder)
-    arguments = (*arguments, "--workspace", mine, "--device", "cpu", "--json")
+    arguments = (*arguments, "--recipe", recipe_file, "--workspace", mine, "--device", "cpu", "--json")
     command = [sys.executable, str(REPOSITORY / "app.py"), *map(str, arguments)]
     running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     trials, ends = mine / "cache" / "evaluation" / "trials", time.monotonic() + 240
