@@ -173,7 +173,7 @@ def _people(made: Evaluation, kind: str) -> Table:
         tuple(lines),
         f"Mean over photos and {_seeds(made)}; in brackets the 95 % bootstrap interval over people. "
         f"`{made.main.name}` is nearer than blind for {main.people_nearer} of {main.people} people and for "
-        f"{main.photos_nearer:.0%} of the photos, and nearer than blind and wrong person for {both}.",
+        f"{100 * main.photos_nearer:.0f} % of the photos, and nearer than blind and wrong person for {both}.",
     )
 
 
@@ -203,7 +203,7 @@ def _table_of(made: Evaluation, title: str, kind: str, arms: list[str], people: 
             against = (
                 f"{away.mean:+.3f} ({away.low:+.3f} to {away.high:+.3f})",
                 f"{one.people_nearer} of {one.people}",
-                f"{one.photos_nearer:.0%}",
+                f"{100 * one.photos_nearer:.0f} %",
             )
         lines.append(
             (
