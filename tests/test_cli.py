@@ -172,6 +172,7 @@ def test_help_lists_every_command(folder: Path) -> None:
         "export-lora",
         "recipes",
         "restore",
+        "restore-as",
         "restorers",
         "demo",
         "edit",

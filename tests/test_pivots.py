@@ -13,7 +13,7 @@ from engine.prior.load import networks
 from engine.progress import SilentReport
 from engine.restore import Settings, restore_face
 from engine.tuning import BadTunedModel, GuidePivot, Recipe, TextPivot, read_tuned
-from engine.tuning.adapters import NoSuchPart, trainable, weights_for_full
+from engine.tuning.adapters import NoSuchPart, layers_for_lora, trainable, weights_for_full
 from engine.tuning.guide_pivot import GuideStage, Personalized
 from engine.tuning.losses import clean_of, level_weights, picture_errors, target_of
 from engine.tuning.recipe_files import RECIPES, changed
@@ -240,6 +240,27 @@ def test_the_named_rule_of_the_release_means_its_first_150_tensors():
     assert len(names) == 151 and sum(guide.get_parameter(n).numel() for n in names) == 46_301_440
     assert "down_blocks.1.attentions.1.transformer_blocks.0.norm2.bias" in names
     assert not any("norm3" in n and "down_blocks.1.attentions.1" in n for n in names)
+
+
+def test_the_usual_recipes_leave_at_most_60_mb_at_the_size_of_stable_diffusion():
+    from diffusers import ControlNetModel, UNet2DConditionModel
+
+    shape = {"block_out_channels": (320, 640, 1280, 1280), "attention_head_dim": (5, 10, 20, 20)}
+    with torch.device("meta"):
+        denoiser, guide = (
+            kind(**shape, cross_attention_dim=1024, use_linear_projection=True)
+            for kind in (UNet2DConditionModel, ControlNetModel)
+        )
+        guide.controlnet_cond_embedding = torch.nn.Conv2d(4, 320, 3, padding=1)
+
+    def stored(net, pivot):
+        weights = [net.get_submodule(name).weight for name in layers_for_lora(net, pivot.targets)]
+        return sum(2 * pivot.rank * (w.shape[0] + w[0].numel()) for w in weights)
+
+    for name in ("quick", "standard"):
+        recipe = RECIPES[name]
+        size = stored(denoiser, recipe.text) + (stored(guide, recipe.guide) if recipe.guide else 0)
+        assert 20e6 < size < 60e6, name
 
 
 @pytest.mark.parametrize("kind", ["sample", "epsilon", "v_prediction"])

@@ -151,3 +151,23 @@ def test_recipes_are_found_by_name_and_every_field_explains_itself():
     told = explain(TextPivot)
     assert {t["name"] for t in told} == set(TextPivot.__dataclass_fields__)
     assert all(t["what"].endswith(".") and t["source"] for t in told)
+
+
+def test_a_reference_that_is_the_photo_to_be_restored_is_found_by_its_file_or_its_look(gallery, tmp_path):
+    from engine import images
+    from engine.faces import look
+    from engine.people import leave_out
+    from engine.workspace import sha256_file
+
+    first, others = gallery.references[0], gallery.references[1:]
+    apart = replace(gallery, references=(first, *(replace(r, look=-r.look) for r in others)))
+    stay, left = leave_out(apart, sha256_file(gallery.photos / first.photo), None)
+    assert [r.id for r in left] == [first.id] and len(stay.references) == len(others)
+    assert stay.fingerprint != apart.fingerprint
+    pixels = images.read_photo(gallery.photos / first.photo).pixels
+    copy = images.save_photo(images.resize(pixels, (200, 200)), tmp_path / "copy.jpg", quality=60)
+    small = images.read_photo(copy).pixels
+    seen = look(small, replace(first.face, points=(first.face.points + 0.5) * 200 / 256 - 0.5))
+    stay, left = leave_out(apart, sha256_file(copy), seen)
+    assert [r.id for r in left] == [first.id]
+    assert leave_out(apart, "0" * 64, None) == (apart, ())

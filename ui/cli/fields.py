@@ -185,6 +185,17 @@ FIELDS: dict[str, dict[str, str]] = {
         "shared": "folders of other programs that are searched and are there",
         "accepted": "names of the licences you accepted",
     },
+    "restore-as": {
+        "person": "name of the person whose face it became",
+        "result": "the photo with the other face",
+        "blurred": "the photo with the face blurred, which the result was made of",
+        "provenance": "JSON file that says how it was made",
+        "face": "which face was replaced, from 1, the largest first",
+        "faces": "how many were found",
+        "identity": "before and after: mean dlib distance to the person's references, lower is nearer; recogniser, "
+        "direction, note",
+        "notes": "what you should know of this result, in sentences",
+    },
     "restorers list": {
         "restorers[].id": "for --restorer",
         "restorers[].title": "as the screens show it",
