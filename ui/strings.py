@@ -291,6 +291,7 @@ STAGES: dict[str, str] = {
     "preparing photos": "Preparing the good photos",
     "preparing generic faces": "Preparing other faces to compare with",
     "personalizing": "Getting to know the face",
+    "steadying the guide": "Learning to keep to the photo",
     "restoring": "Restoring",
     "enlarging the photo": "Making the photo larger",
     "fitting into the photo": "Fitting it into the photo",

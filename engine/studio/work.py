@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from engine.prior.bundle import Prior
     from engine.restorers import Options, Restorer, RestorerInfo, Subject
     from engine.tuning import TunedModel
+    from engine.tuning.estimate import Estimate
 
 
 class NoFaceFound(EngineError):
@@ -136,8 +137,7 @@ def library(workspace: Workspace) -> Library:
 
 def tuned_folder(workspace: Workspace, prior: Prior, gallery: Gallery, recipe_name: str) -> Path:
     """Give the folder in which the tuning of these very inputs lies or will lie."""
-    from engine.tuning import recipe
-    from engine.tuning.text_pivot import fingerprint_of
+    from engine.tuning import fingerprint_of, recipe
 
     made = fingerprint_of(prior, gallery, recipe(recipe_name))
     return workspace.people / gallery.person.id / "tuned" / made[:12]
@@ -148,7 +148,7 @@ def personalize(
 ) -> TunedModel:
     """Tune the prior to a person, or give the tuned model that the same photos and recipe already made."""
     from engine.tuning import BadTunedModel, read_tuned, recipe
-    from engine.tuning.text_pivot import tune
+    from engine.tuning.run import tune
 
     people = library(workspace)
     gallery = people.gallery(people.get(person))
@@ -158,7 +158,53 @@ def personalize(
     try:
         return read_tuned(folder)
     except BadTunedModel:
-        return tune(prior, gallery, recipe(recipe_name), folder, report)
+        return tune(prior, gallery, recipe(recipe_name), folder, report, weights=workspace.weights)
+
+
+def estimate_tuning(workspace: Workspace, person: str, recipe_name: str, *, device: str = "auto") -> Estimate:
+    """Say what tuning a person would take, by a trial step; nothing is written."""
+    from engine.tuning import recipe
+    from engine.tuning.estimate import estimate
+
+    people = library(workspace)
+    return estimate(shared_prior(device), people.gallery(people.get(person)), recipe(recipe_name))
+
+
+def personalize_more(
+    workspace: Workspace,
+    person: str,
+    recipe_name: str,
+    report: Report,
+    *,
+    steps: int = 0,
+    guide_steps: int = 0,
+    device: str = "auto",
+) -> TunedModel:
+    """Tune a person's finished model further, in its place.
+
+    Args:
+        workspace: whose people.
+        person: id or name.
+        recipe_name: which of their tuned models.
+        report: followed.
+        steps: more steps of the text pivot.
+        guide_steps: more steps of the guide pivot.
+        device: where.
+
+    Raises:
+        BadTunedModel: there is none of these photos and this recipe.
+        EngineError, Cancelled: as `engine.tuning.run.extend`.
+    """
+    from engine.tuning import read_tuned
+    from engine.tuning.run import extend
+
+    people = library(workspace)
+    gallery = people.gallery(people.get(person))
+    report.tick("loading", 0, 1)
+    prior = shared_prior(device)
+    tuned = read_tuned(tuned_folder(workspace, prior, gallery, recipe_name))
+    more: dict[str, Any] = {"text_steps": steps, "guide_steps": guide_steps, "weights": workspace.weights}
+    return extend(tuned, prior, gallery, report, **more)
 
 
 def restore(workspace: Workspace, asked: Asked, report: Report) -> dict[str, Any]:
@@ -305,12 +351,13 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
         device=str(ready.prior.device),
         tick=stage(report, "enlarging the photo"),
     )
-    told, words = finishing.honest_words(damage, crop, made, ready.gallery)
-    identity = identity_of(crop.pixels, made, ready.gallery)
+    gallery, known = _without(ready.gallery, asked.photo, pixels, chosen.face)
+    told, words = finishing.honest_words(damage, crop, made, gallery)
+    identity = identity_of(crop.pixels, made, gallery)
     settings = {"restorer": ready.info.id, "options": asdict(ready.options), "seed": asked.seed}
     report.tick("fitting into the photo", 1, 1)
     result, layer, lost = finishing.save(done, seen.out, asked.output, json.dumps(settings, sort_keys=True))
-    notes = finishing.joined(photo.notes, words, done.notes, lost)
+    notes = finishing.joined(photo.notes, known, words, done.notes, lost)
     provenance = replace(
         _provenance(ready, asked, chosen, crop, result, seconds, identity),
         seen={**told, "scale": done.scale, "background": done.background},
@@ -337,6 +384,25 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
         "background": done.background,
         "notes": notes,
     }
+
+
+def _without(
+    gallery: Gallery | None, photo: Path, pixels: images.Pixels, face: Face
+) -> tuple[Gallery | None, tuple[str, ...]]:
+    """Give the gallery without the photo that is restored, and a sentence where it was among the references."""
+    from engine.faces import look
+    from engine.people import leave_out
+
+    if gallery is None:
+        return None, ()
+    stay, left = leave_out(gallery, sha256_file(photo), look(pixels, face))
+    if not left:
+        return gallery, ()
+    names = ", ".join(reference.name for reference in left)
+    return stay, (
+        f"This photo is among the references of {gallery.person.name} ({names}), so it is left out of the identity "
+        "number; but the tuning may have seen it. Reject it there for an honest restoration.",
+    )
 
 
 def _provenance(
@@ -433,6 +499,11 @@ def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> 
         report: followed by whoever reads the job.
     """
     workspace = Workspace(Path(arguments["workspace"]))
+    if kind == "tune" and (arguments.get("steps") or arguments.get("guide_steps")):
+        more = {name: int(arguments.get(name) or 0) for name in ("steps", "guide_steps")}
+        who, how = arguments["person"], arguments["recipe"]
+        tuned = personalize_more(workspace, who, how, report, device=arguments["device"], **more)
+        return {"tuned": str(tuned.folder), "checks": tuned.manifest["checks"], "seconds": tuned.manifest["seconds"]}
     if kind == "tune":
         tuned = personalize(workspace, arguments["person"], arguments["recipe"], report, device=arguments["device"])
         return {"tuned": str(tuned.folder), "checks": tuned.manifest["checks"], "seconds": tuned.manifest["seconds"]}

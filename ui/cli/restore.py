@@ -1,4 +1,4 @@
-"""`tune`, `restore`, `edit` and `restorers list`: the main job."""
+"""`restore`, `edit` and `restorers list`: the main job."""
 
 from __future__ import annotations
 
@@ -34,36 +34,9 @@ class NotAllRestored(EngineError):
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this file to the app."""
-    command(app, "tune", answers="tune")(tune)
     command(app, "restore", answers="restore", or_answers="restore FOLDER")(restore)
     command(app, "edit", answers="edit")(edit)
     app.add_typer(restorers, name="restorers")
-
-
-def tune(
-    call: Call,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name or id of the person.")],
-    recipe: Annotated[str, typer.Option("--recipe", help="How: quick, or toy for a trial.")] = "quick",
-) -> None:
-    """Personalize to a person's good photos. Stop at any time; the same command goes on."""
-    from engine.studio import work
-
-    with call.holding() as workspace, call.following() as report:
-        report.tick("loading", 0, 1)
-        person = work.library(workspace).get(name)
-        tuned = work.personalize(workspace, person.id, recipe, report, device=call.device)
-    known = tuned.manifest
-    value = {
-        "person": person.name,
-        "recipe": known["recipe"]["name"],
-        "tuned": str(tuned.folder),
-        **{key: known[key] for key in ("fingerprint", "references", "seconds", "checks")},
-    }
-    lines = [f"{person.name} is personalized: {known['references']} photos, {known['seconds']:.0f} s of tuning."]
-    if known["checks"]:
-        first, last = known["checks"][0]["identity"], known["checks"][-1]["identity"]
-        lines.append(f"Held-out photo: identity {first:.3f} before, {last:.3f} now (dlib distance, lower is nearer).")
-    call.answer(value, lines)
 
 
 def restore(
