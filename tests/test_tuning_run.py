@@ -128,6 +128,18 @@ def test_a_stopped_run_goes_on_to_the_bits_of_an_unbroken_one(prior, gallery, wh
     assert (stage, step) not in report.ticks and (stage, step + 1) in report.ticks
 
 
+def test_prodigy_and_a_learned_token_resume_to_the_same_bits_and_print_nothing(prior, few, tmp_path, capsys):
+    kind = replace(TEXT, checks=0, optimiser="prodigy", rate=1.0, text_encoder="token", class_batch=0)
+    recipe = Recipe("learned", "", kind)
+    unbroken = tune(prior, few, recipe, tmp_path / "unbroken", SilentReport()).read("text")
+    with pytest.raises(Cancelled):
+        tune(prior, few, recipe, tmp_path / "broken", Kept("personalizing", 2))
+    again = tune(prior, few, recipe, tmp_path / "broken", SilentReport()).read("text")
+    assert unbroken.keys() == again.keys() and all(torch.equal(v, again[k]) for k, v in unbroken.items())
+    assert any(name.endswith(".rows") for name in again)
+    assert capsys.readouterr().out == ""
+
+
 KILLED = """
 import sys, time
 from dataclasses import replace
