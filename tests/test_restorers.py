@@ -28,13 +28,17 @@ def context(tmp_path_factory):
 @pytest.fixture(scope="module")
 def subject(context, tmp_path_factory):
     """Somebody with a tuned model that does nothing yet."""
-    from engine.tuning.tuned import lora_of, with_lora, write_tuned
+    from engine.tuning import TextPivot
+    from engine.tuning.adapters import delta_of, trainable
+    from engine.tuning.steps import named
+    from engine.tuning.tuned import write_part, write_tuned
 
     folder = tmp_path_factory.mktemp("tuned")
     prior = context.prior()
-    lora = {"rank": 2, "alpha": 2.0, "targets": ["to_q", "conv1"]}
-    made = with_lora(prior.denoiser, rank=2, alpha=2.0, targets=("to_q", "conv1"))
-    write_tuned(folder, lora_of(made), {"fingerprint": "f" * 64, "prior": dict(prior.sha256), "lora": lora})
+    pivot = TextPivot(rank=2, alpha=2.0, targets=("to_q", "conv1"))
+    delta = named("denoiser", delta_of(trainable(prior.denoiser, pivot), prior.denoiser, pivot))
+    known = {"fingerprint": "f" * 64, "prior": dict(prior.sha256), "prior_name": prior.name}
+    write_tuned(folder, {"text": write_part(folder, "text", delta)}, known)
     return Subject("a photo of a sks man", (), folder)
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 import torch
 
 from engine.prior.settings import Sampling
-from engine.progress import Cancelled, SilentReport
+from engine.progress import SilentReport
 from engine.restore import Settings, restore_face
 from engine.tuning import RECIPES, BadTunedModel, fingerprint_of, read_tuned, recipe
 from engine.tuning.recipe import NoSuchRecipe, TextPivot, explain
@@ -16,17 +15,6 @@ from engine.tuning.run import tune
 from engine.tuning.views import NoFaces, make_views, read_generic, vary
 from engine.weights import WeightsDamaged
 from tests.toys import drawn_face, small_toy_prior, toy_gallery, variants
-
-
-class StopAt(SilentReport):
-    """A user who presses Stop at a step of the tuning itself."""
-
-    def __init__(self, step):
-        self.step = step
-
-    def tick(self, stage, done, total):
-        if stage == "personalizing" and done == self.step:
-            raise Cancelled
 
 
 class Kept(SilentReport):
@@ -64,26 +52,6 @@ def test_a_tuning_watches_a_photo_that_it_was_not_shown(prior, gallery, tmp_path
     assert tuned.manifest["references"] == len(gallery.references)
     assert {"preparing photos", "preparing generic faces", "personalizing"} <= set(report.stages)
     assert read_tuned(tmp_path / "tuned").manifest == tuned.manifest
-
-
-def test_a_stopped_tuning_goes_on_to_the_same_weights_as_an_unbroken_one(prior, gallery, tmp_path):
-    whole = tune(prior, gallery, RECIPES["toy"], tmp_path / "whole", SilentReport())
-    with pytest.raises(Cancelled):
-        tune(prior, gallery, RECIPES["toy"], tmp_path / "broken", StopAt(2))
-    with pytest.raises(BadTunedModel, match="holds no finished tuned model"):
-        read_tuned(tmp_path / "broken")
-    assert json.loads((tmp_path / "broken" / "state.json").read_text())["step"] == 2
-    again = tune(prior, gallery, RECIPES["toy"], tmp_path / "broken", SilentReport())
-    wanted, got = (weights_of(t) for t in (whole, again))
-    assert wanted.keys() == got.keys() and all(torch.equal(wanted[k], got[k]) for k in wanted)
-    assert whole.manifest["losses"] == again.manifest["losses"]
-    assert not (tmp_path / "broken" / "checkpoint.pt").exists()
-
-
-def weights_of(tuned):
-    from safetensors.torch import load_file
-
-    return load_file(tuned.folder / "text.safetensors")
 
 
 def test_applying_a_tuned_model_changes_a_variant_and_never_the_prior(prior, gallery, tmp_path):

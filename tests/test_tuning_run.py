@@ -16,7 +16,7 @@ import torch
 
 from engine import images
 from engine.progress import Cancelled, SilentReport
-from engine.tuning import BadRecipe, GuidePivot, Recipe, TextPivot, read_tuned
+from engine.tuning import BadRecipe, BadTunedModel, GuidePivot, Recipe, TextPivot, read_tuned
 from engine.tuning import run as running
 from engine.tuning.estimate import estimate, room_for
 from engine.tuning.identity_loss import MOBILE, IdentityLoss, MobileFaceNet, NoRecogniser, aligned, identity_loss
@@ -116,6 +116,8 @@ def test_a_run_tells_stage_step_speed_memory_loss_and_the_held_out_photo(whole):
 def test_a_stopped_run_goes_on_to_the_bits_of_an_unbroken_one(prior, gallery, whole, tmp_path, stage, step):
     with pytest.raises(Cancelled):
         tune(prior, gallery, BOTH, tmp_path, Kept(stage, step))
+    with pytest.raises(BadTunedModel, match="holds no finished tuned model"):
+        read_tuned(tmp_path)
     left = json.loads((tmp_path / "state.json").read_text())
     assert left == {"step": step if stage == "personalizing" else 3 + step, "of": 6, "part": left["part"]}
     report = Kept()
@@ -124,6 +126,18 @@ def test_a_stopped_run_goes_on_to_the_bits_of_an_unbroken_one(prior, gallery, wh
     for key in ("losses", "checks", "fingerprint"):
         assert again.manifest[key] == whole[0].manifest[key]
     assert (stage, step) not in report.ticks and (stage, step + 1) in report.ticks
+
+
+def test_prodigy_and_a_learned_token_resume_to_the_same_bits_and_print_nothing(prior, few, tmp_path, capsys):
+    kind = replace(TEXT, checks=0, optimiser="prodigy", rate=1.0, text_encoder="token", class_batch=0)
+    recipe = Recipe("learned", "", kind)
+    unbroken = tune(prior, few, recipe, tmp_path / "unbroken", SilentReport()).read("text")
+    with pytest.raises(Cancelled):
+        tune(prior, few, recipe, tmp_path / "broken", Kept("personalizing", 2))
+    again = tune(prior, few, recipe, tmp_path / "broken", SilentReport()).read("text")
+    assert unbroken.keys() == again.keys() and all(torch.equal(v, again[k]) for k, v in unbroken.items())
+    assert any(name.endswith(".rows") for name in again)
+    assert capsys.readouterr().out == ""
 
 
 KILLED = """
@@ -148,7 +162,7 @@ run.tune(replace(load.load(here / "prior", device="cpu"), size=64), gallery, BOT
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_kill_9_loses_at_most_what_came_after_the_last_checkpoint(tmp_path):
+def test_kill_9_loses_at_most_what_came_after_the_last_checkpoint(whole, tmp_path):
     prior = small_toy_prior(tmp_path / "prior")
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     with subprocess.Popen(
@@ -160,7 +174,7 @@ def test_kill_9_loses_at_most_what_came_after_the_last_checkpoint(tmp_path):
     report = Kept()
     tuned = tune(prior, gallery, BOTH, tmp_path / "tuned", report)
     assert [n for stage, n in report.ticks if stage == "personalizing"] == [3]
-    assert equal(tuned, tune(prior, gallery, BOTH, tmp_path / "unbroken", SilentReport()))
+    assert equal(tuned, whole[0])
 
 
 def test_a_finished_model_is_tuned_further_in_its_place(prior, few, tmp_path):
@@ -292,7 +306,7 @@ def test_early_stopping_takes_the_best_by_identity_and_gmsd_together(prior, gall
     # The same steps without looking come to the state that was taken.
     report = Kept("personalizing", best)
     with pytest.raises(Cancelled):
-        tune(prior, gallery, Recipe("wild", "", replace(wild, early_stop=False)), tmp_path / "plain", report)
+        tune(prior, gallery, Recipe("wild", "", replace(wild, early_stop=False, checks=0)), tmp_path / "plain", report)
     held = torch.load(tmp_path / "plain" / "checkpoint.pt", weights_only=True)["trained"]
     taken = tuned.read("text")
     ups = {n.replace(".lora_B.person.weight", ".weight.up"): v for n, v in held.items() if ".lora_B." in n}

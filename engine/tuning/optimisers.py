@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
 from typing import Any
 
 import torch
@@ -36,9 +38,10 @@ def optimiser_of(groups: list[dict[str, Any]], pivot: Pivot) -> torch.optim.Opti
             ) from error
         # As Hugging Face's advanced DreamBooth script sets it: its estimate of the rate takes no part in the warm-up.
         prodigy: Any = Prodigy  # its own types say that weight decay is a whole number
-        return prodigy(
-            made, lr=pivot.rate, betas=(0.9, 0.99), weight_decay=1e-2, safeguard_warmup=True, use_bias_correction=True
-        )
+        how = {"betas": (0.9, 0.99), "weight_decay": 1e-2, "safeguard_warmup": True, "use_bias_correction": True}
+        with redirect_stdout(io.StringIO()):  # it prints how it decays weights, where a command's answer belongs
+            # It takes one rate for all groups.
+            return prodigy([{**group, "share": 1.0} for group in groups], lr=pivot.rate, **how)
     try:
         from bitsandbytes.optim import AdamW8bit  # pyright: ignore[reportMissingImports]
     except ImportError as error:

@@ -185,7 +185,12 @@ class TextPivot(Pivot):
         choices=("frozen", "token", "lora"),
     )
     text_rate: float = _field(
-        0.1, "of the rate", "Learning rate of the text encoder's part, over the rate.", OFF, low=0, high=10
+        0.1,
+        "of the rate",
+        "Learning rate of the text encoder's part, over the rate; Prodigy takes one for all.",
+        OFF,
+        low=0,
+        high=10,
     )
     quality_weight: float = _field(
         0.0,

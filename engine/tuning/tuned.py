@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from engine import weights
 from engine.errors import EngineError
-from engine.people import Gallery
-from engine.tuning.recipe import Recipe
 from engine.weights import WeightFile
 from engine.workspace import fingerprint, read_json, write_json
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from engine.people import Gallery
     from engine.prior.bundle import Prior
+    from engine.tuning.recipe import Recipe
 
 MANIFEST = "manifest.json"
 VERSION = 2
