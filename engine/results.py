@@ -49,7 +49,7 @@ class Provenance:
     """`box`, `points`, `scheme`, `score` and `detector` of the restored face and its crop's matrix `from_photo`, in
     photo pixels; `number` of `of` faces, from 1, the largest first; `wanted`, the number that was asked for or None."""
     prior: Mapping[str, str]
-    """SHA-256 of the prior's parts; empty for restorers without one."""
+    """SHA-256 of the prior's parts, or of the restorer's own files where it has any, by their ids."""
     tuned: str
     """Fingerprint of what the tuned model was made from, "" for blind restorers."""
     prompt: str

@@ -1,4 +1,4 @@
-"""What restorers of others share: their range of values, their noise by seed, their files, and the last one kept loaded.
+"""What restorers of others share: range of values, noise by seed, files, and the last one kept loaded.
 
 Their networks see `(1, 3, 512, 512)`, sRGB, -1 to 1, red first, and give the same. spandrel's descriptors are never
 called: those of GFPGAN and CodeFormer map neither from 0..1 nor back, and clip. Only the network's class is used.
@@ -55,7 +55,7 @@ def weights_file(context: Context, file_id: str) -> Path:
     from engine.weights import WeightsMissing, locate
 
     if context.weights is None:
-        raise WeightsMissing(f"The file {file_id} is needed, and there is no folder of weights. Name a data folder.")
+        raise WeightsMissing(f"{file_id} is needed, and no folder of weights is known.")
     return locate(file_id, context.weights)
 
 

@@ -1,4 +1,4 @@
-"""CodeFormer: blind restoring by predicting the codes of a clear face, with a knob from quality to fidelity (Zhou 2022)."""
+"""CodeFormer: blind restoring by the codes of a clear face, from quality to fidelity (Zhou et al. 2022)."""
 
 from __future__ import annotations
 

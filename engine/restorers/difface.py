@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.progress import Tick
 from engine.restorers import _peer
@@ -93,7 +93,7 @@ def denoised(
     import torch
     from diffusers import DDIMScheduler
 
-    schedule = DDIMScheduler(
+    schedule: Any = DDIMScheduler(
         num_train_timesteps=1000,
         beta_start=0.0001,
         beta_end=0.02,
@@ -104,7 +104,7 @@ def denoised(
     )
     schedule.set_timesteps(STEPS)
     steps = schedule.timesteps[STEPS - options.start :]
-    start = torch.full((len(cleaned),), options.start * schedule.config["num_train_timesteps"] // STEPS)
+    start = torch.full((len(cleaned),), options.start * 1000 // STEPS)
     x = schedule.add_noise(cleaned, draw(), start)
     for n, step in enumerate(steps):
         here = step.to(cleaned.device).expand(len(cleaned))

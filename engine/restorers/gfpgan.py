@@ -24,7 +24,8 @@ class GfpganOptions(_peer.PeerOptions):
     version: str = option(
         "1.4",
         "Version",
-        "1.4 is the authors' newest, 1.3 looks more natural on good photos, 1.2 is sharper and adds more make-up.",
+        "1.4 keeps a little more detail and identity than 1.3, which looks more natural than 1.2, which is sharper and "
+        "adds make-up.",
         choices=VERSIONS,
         original="--version",
     )

@@ -1,4 +1,4 @@
-"""The U-Net of improved diffusion, with a number of blocks of its own at each level, as DifFace's model of faces has it.
+"""The U-Net of improved diffusion with a number of blocks of its own at each level, as in DifFace's model of faces.
 
 Tensors have the names of the published files. The U-Nets of libraries have one number of blocks for all levels.
 Source: Nichol and Dhariwal 2021. Checked against zsyOAOA/DifFace@5c9ab80 models/unet.py.
@@ -108,15 +108,6 @@ class Double(nn.Module):
         return self.conv(functional.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 
-class First(nn.Conv2d):
-    """The convolution that pixels enter by."""
-
-    def forward(self, x: Tensor, step: Tensor) -> Tensor:
-        """Give `(N, C, H, W)`; the step is not used."""
-        del step
-        return super().forward(x)
-
-
 class DdpmUNet(nn.Module):
     """Predicts noise and the share of the variance: `(N, 3, side, side)` and `(N,)` to `(N, 6, side, side)`."""
 
@@ -124,13 +115,11 @@ class DdpmUNet(nn.Module):
         super().__init__()
         self.width = plan.width
         step_width = 4 * plan.width
-        self.time_embed = nn.Sequential(
-            nn.Linear(plan.width, step_width), nn.SiLU(), nn.Linear(step_width, step_width)
-        )
+        self.time_embed = nn.Sequential(nn.Linear(plan.width, step_width), nn.SiLU(), nn.Linear(step_width, step_width))
         channels, side = plan.factors[0] * plan.width, plan.side
         last = len(plan.factors) - 1
         first = channels
-        down: list[nn.ModuleList] = [nn.ModuleList([First(3, channels, 3, padding=1)])]
+        down: list[nn.ModuleList] = [nn.ModuleList([nn.Conv2d(3, channels, 3, padding=1)])]
         skips = [channels]
         for level, (factor, count) in enumerate(zip(plan.factors, plan.blocks, strict=True)):
             for _ in range(count):
@@ -197,5 +186,5 @@ def waves(steps: Tensor, width: int) -> Tensor:
 
 def _through(block: nn.Module, x: Tensor, step: Tensor) -> Tensor:
     for layer in block.children():
-        x = layer(x, step)
+        x = layer(x) if isinstance(layer, nn.Conv2d) else layer(x, step)
     return x
