@@ -30,7 +30,16 @@ DONE_HERE = "Cutting, pasting and enlarging are done here for all restorers alik
 
 @dataclass(frozen=True)
 class PeerOptions(Options):
-    """What all restorers of others have."""
+    """For networks that choose codes: another precision would choose other codes, and so they compute in float32."""
+
+    def exact(self) -> bool:
+        """See `Options.exact`."""
+        return True
+
+
+@dataclass(frozen=True)
+class FastOptions(PeerOptions):
+    """For networks that bfloat16 changes little."""
 
     fast: bool = option(
         False,

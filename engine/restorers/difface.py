@@ -22,7 +22,7 @@ STEPS = 250
 
 
 @dataclass(frozen=True)
-class DifFaceOptions(_peer.PeerOptions):
+class DifFaceOptions(_peer.FastOptions):
     """What a user may change."""
 
     eta: float = option(

@@ -18,7 +18,7 @@ VERSIONS = ("1.4", "1.3", "1.2")
 
 
 @dataclass(frozen=True)
-class GfpganOptions(_peer.PeerOptions):
+class GfpganOptions(_peer.FastOptions):
     """What a user may change."""
 
     version: str = option(

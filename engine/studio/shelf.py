@@ -66,7 +66,7 @@ class Shelf:
             oldest = next((key for key, (other, _) in self._held.items() if other.memory), None)
             if oldest is None:
                 break
-            other, _ = self._held.pop(oldest)
+            other = self._held.pop(oldest)[0]  # and no name for the restorer, which would keep it
             _collect()
             told.append(
                 f"{other.title} was unloaded: {info.title} needs about {_gb(info.memory)}, and {_gb(max(free, 0))} "

@@ -35,6 +35,8 @@ SWINS = {
     },
 }
 STEP = 396
+SHORT = 5
+"""Steps of a loop through a network that is not tamed."""
 
 
 def official(checkout: Path) -> tuple[Any, Any, Any]:
@@ -74,23 +76,25 @@ def main(checkout: Path) -> None:
             cleaned = cleaner((batch + 1) / 2)
         outputs = {"unet": rule.summary(made.numpy()), "swinir": rule.summary(cleaned.numpy())}
         if size == "small":
+            outputs["short_0.5"] = rule.summary(looped(diffusion, model, cleaned, 0.5, SHORT).numpy())
+            rule.tame(model)
             for eta in (0.0, 0.5, 1.0):
-                outputs[f"loop_{eta}"] = rule.summary(looped(diffusion, model, cleaned, eta).numpy())
+                outputs[f"loop_{eta}"] = rule.summary(looped(diffusion, model, cleaned, eta, 100).numpy())
         cases[size] = {"unet": UNETS[size], "swinir": SWINS[size], "step": STEP, "outputs": outputs}
         cases[size] |= {"unet_form": model_form, "swinir_form": cleaner_form}
         print(size, {k: (v["mean"], v["std"], v["max"]) for k, v in outputs.items()})  # noqa: T201
     rule.write("difface", SOURCE, cases)
 
 
-def looped(diffusion: Any, model: Any, cleaned: torch.Tensor, eta: float) -> torch.Tensor:
+def looped(diffusion: Any, model: Any, cleaned: torch.Tensor, eta: float, start: int) -> torch.Tensor:
     """Do what sampler.py does after the cleaner, on any device, with the rule's noise."""
     drawn, own = count(), torch.randn_like
     torch.randn_like = lambda x: torch.from_numpy(rule.noise(next(drawn), x.shape))  # type: ignore[assignment]
     try:
         with torch.inference_mode():
-            start = diffusion.q_sample(cleaned.clamp(0, 1) * 2 - 1, torch.tensor([100]))
+            begun = diffusion.q_sample(cleaned.clamp(0, 1) * 2 - 1, torch.tensor([start]))
             made = diffusion.ddim_sample_loop(
-                model, start.shape, noise=start, start_timesteps=100, clip_denoised=True, eta=eta
+                model, begun.shape, noise=begun, start_timesteps=start, clip_denoised=True, eta=eta
             )
     finally:
         torch.randn_like = own
