@@ -34,6 +34,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("LIKENESS_HOME", str(folder))
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    monkeypatch.setenv("LIKENESS_SHARED_WEIGHTS", "")  # nor the weights of the user's other programs
     return folder
 
 

@@ -167,6 +167,7 @@ def test_help_lists_every_command(folder: Path) -> None:
     assert made.code == 0
     for name in (
         "people",
+        "weights",
         "tune",
         "restore",
         "restorers",

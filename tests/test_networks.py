@@ -106,7 +106,7 @@ def test_truncated_files_and_files_of_something_else_are_named(tmp_path, zipped)
     ]
     for data in broken:
         path.write_bytes(data)
-        with pytest.raises(WeightsDamaged, match=f"{MOBILE} is damaged or holds no weights. Get the file again"):
+        with pytest.raises(WeightsDamaged, match=rf"{MOBILE} is .*damaged or holds no weights. Get the file again"):
             read_published(path)
     for value in ([torch.zeros(2)], {"a": 1}, {}, {"state_dict": {"a": torch.zeros(2)}}):
         torch.save(value, path)

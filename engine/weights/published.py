@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pickle
 import struct
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import IO, TYPE_CHECKING, Any
 
-from engine.weights.files import WeightsDamaged, WeightsMissing
+from engine.weights.files import WeightsDamaged
+from engine.weights.unpickle import Inert, contents, is_harmless, is_safetensors, not_weights, refused
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def read_published(path: Path, within: str = "") -> dict[str, Tensor]:
-    """Read a `.pth` file of tensors, as authors of networks publish them, onto the CPU; no code in it is run.
+    """Read a file of tensors, as authors of networks publish them, onto the CPU; no code in it is run.
 
-    Names lose the `module.` that training on several cards puts before them.
+    It is safetensors or torch's form. Names lose the `module.` that training on several cards puts before them.
 
     Args:
         path: of the file.
@@ -26,26 +29,81 @@ def read_published(path: Path, within: str = "") -> dict[str, Tensor]:
 
     Raises:
         WeightsMissing: not there.
-        WeightsDamaged: torch cannot read it, or it holds something other than tensors by name.
+        WeightsUnsafe: it would run a program when opened in the usual way.
+        WeightsDamaged: it cannot be read, or holds something other than tensors by name.
     """
     import torch
 
-    if not path.is_file():
-        raise WeightsMissing(f"{path} is missing. Put the file of that name there, or choose a model that is there.")
-    try:
-        value: object = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise WeightsDamaged(_not_weights(path)) from error
-    except (pickle.UnpicklingError, struct.error, OverflowError, MemoryError, AssertionError) as error:
-        raise WeightsDamaged(_not_weights(path)) from error
+    contents(path)
+    value = _loaded(path)
     if within and isinstance(value, dict):
         value = value.get(within)
     if not isinstance(value, dict):
-        raise WeightsDamaged(_not_weights(path))
+        raise WeightsDamaged(not_weights(path))
     named = {str(name).removeprefix("module."): tensor for name, tensor in value.items()}
     if not named or not all(isinstance(tensor, torch.Tensor) for tensor in named.values()):
-        raise WeightsDamaged(_not_weights(path))
+        raise WeightsDamaged(not_weights(path))
     return named
+
+
+def _loaded(path: Path) -> Any:
+    """Give what a file holds, with its tensors."""
+    import torch
+
+    try:
+        with path.open("rb") as file:
+            if is_safetensors(file.read(512), path.stat().st_size):
+                from safetensors.torch import load_file
+
+                return load_file(path)
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            # torch refuses whatever is not a tensor, settings of the training among it, which `contents` has looked at.
+            return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_restricted(path))
+    except WeightsDamaged:
+        raise
+    except (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:
+        raise WeightsDamaged(not_weights(path)) from error
+    except (pickle.UnpicklingError, struct.error, OverflowError, MemoryError, AssertionError) as error:
+        raise WeightsDamaged(not_weights(path)) from error
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise WeightsDamaged(not_weights(path)) from error
+
+
+def _restricted(path: Path) -> Any:
+    """Give a module like `pickle` whose reader makes tensors and stand-ins, and nothing else."""
+    import torch
+    import torch._utils as torch_utils
+
+    rebuild: Any = torch_utils  # whose private names are those that its files call
+    allowed = {
+        ("torch._utils", "_rebuild_tensor"): rebuild._rebuild_tensor,
+        ("torch._utils", "_rebuild_tensor_v2"): rebuild._rebuild_tensor_v2,
+        ("torch._utils", "_rebuild_parameter"): rebuild._rebuild_parameter,
+        ("torch", "Size"): torch.Size,
+        ("collections", "OrderedDict"): OrderedDict,
+    }
+
+    class Reader(pickle.Unpickler):
+        def find_class(self, module_name: str, global_name: str, /) -> Any:
+            known = allowed.get((module_name, global_name))
+            if known is not None:
+                return known
+            if module_name == "torch" and isinstance(getattr(torch, global_name, None), torch.dtype):
+                return getattr(torch, global_name)
+            if is_harmless(module_name, global_name):
+                return Inert
+            raise refused(path, module_name, global_name)
+
+    def load(file: IO[bytes], **given: Any) -> Any:
+        return Reader(file, **given).load()
+
+    made = ModuleType("restricted_pickle")
+    made.__dict__.update(Unpickler=Reader, load=load)
+    return made
 
 
 def fill(network: Module, path: Path, *, within: str = "", published: Callable[[str], str] = str) -> None:
@@ -74,7 +132,3 @@ def fill(network: Module, path: Path, *, within: str = "", published: Callable[[
 
 def _shape(tensors: dict[str, Tensor], name: str) -> str | None:
     return str(tuple(tensors[name].shape)) if name in tensors else None
-
-
-def _not_weights(path: Path) -> str:
-    return f"{path} is damaged or holds no weights. Get the file again, or take it out of the folder."

@@ -33,6 +33,37 @@ PERSON = {
     "used": "how many of them tuning uses",
 }
 
+WEIGHTS_ROW = {
+    "id": "for the other commands",
+    "file": "name that its authors gave it",
+    "state": "there, missing, damaged or elsewhere (in another program's folder)",
+    "path": "where it lies, empty when missing",
+    "size": "bytes, null where no public place states them",
+    "sha256": "what it must be, null where that is not known",
+    "known": "where the SHA-256 is from: stated (a public place), pinned (its first download), yours (a file of your "
+    "own) or unknown",
+    "stated": "the public place, empty for none",
+    "serves": "restorers, priors or parts of the app that it is for",
+    "purpose": "what its network does",
+    "licence": "name, for --accept",
+    "commercial": "whether the licence allows commercial use: yes, no or ask",
+    "terms": "the same in words",
+    "terms_url": "where the licence is",
+    "accepted": "whether you accepted it, null where there is nothing to accept",
+    "url": "its authors' address, empty where no program can download it",
+    "page": "of the project",
+    "mirrors": "further addresses",
+    "sentence": "what is wrong and what to do, empty where all is well",
+}
+
+GOT_ROW = {
+    "id": "of the file",
+    "path": "where it lies now, empty if failed",
+    "how": "there, elsewhere, downloaded, linked, copied or failed",
+    "notes": "what you should know, in sentences",
+    "sentence": "why it failed, empty if it did not",
+}
+
 FIELDS: dict[str, dict[str, str]] = {
     "people add": {
         **{f"person.{name}": what for name, what in PERSON.items()},
@@ -101,6 +132,20 @@ FIELDS: dict[str, dict[str, str]] = {
         "files[].result": "path of the result, the earlier one if skipped, empty if failed",
         "files[].sentence": "why it was skipped or failed, empty if done",
         "files[].seconds": "of the restorer alone",
+    },
+    "weights list": {
+        "folder": "yours",
+        **{f"files[].{name}": what for name, what in WEIGHTS_ROW.items()},
+    },
+    "weights get": {f"files[].{name}": what for name, what in GOT_ROW.items()},
+    "weights verify": {f"files[].{name}": what for name, what in WEIGHTS_ROW.items()},
+    "weights delete": {"id": "of the file", "deleted": "paths that are gone"},
+    "weights settings": {
+        "folder": "yours",
+        "offline": "whether nothing is downloaded",
+        "offline_because": "the reason, empty if it is",
+        "shared": "folders of other programs that are searched and are there",
+        "accepted": "names of the licences you accepted",
     },
     "restorers list": {
         "restorers[].id": "for --restorer",
@@ -210,7 +255,7 @@ FIELDS: dict[str, dict[str, str]] = {
 }
 """Command, field and meaning; `a[].b` is the field b of each object in the list a."""
 
-SAME_AS = {"people reject": "people keep", "edit": "restore"}
+SAME_AS = {"people reject": "people keep", "edit": "restore", "weights use": "weights get"}
 """Commands that answer like another."""
 
 
