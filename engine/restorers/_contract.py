@@ -189,6 +189,9 @@ class RestorerInfo:
     """Python package that it needs beside the app's requirements, as pip takes it, with its range; "" for none."""
     memory: int = 0
     """Bytes that it holds while a face is restored, the prior's not counted; 0 for nothing worth counting."""
+    untrained: Callable[[str], Restorer] | None = None
+    """Gives it on a device with networks of the right size that have learnt nothing, to measure speed and memory
+    without its files; None where that makes no sense."""
     left_out: tuple[str, ...] = ()
     """Options of the authors' own program that are not options here, each with the reason, in sentences."""
 

@@ -95,6 +95,15 @@ def load(context: Context) -> CodeFormer:
     return CodeFormer(_peer.ready(made, context.device))
 
 
+def untrained(device: str) -> CodeFormer:
+    """Give the restorer with a network that has learnt nothing.
+
+    Raises:
+        PackageMissing: see `architecture`.
+    """
+    return CodeFormer(_peer.ready(empty_network(), device))
+
+
 RESTORER = RestorerInfo(
     id="codeformer",
     title="CodeFormer",
@@ -107,6 +116,7 @@ RESTORER = RestorerInfo(
     size=_peer.SIZE,
     weights=(FILE,),
     package=PACKAGE,
+    untrained=untrained,
     memory=2_500_000_000,
     left_out=(
         f"--upscale, --bg_upsampler, --bg_tile, --face_upsample, --has_aligned, --only_center_face: {_peer.DONE_HERE}",

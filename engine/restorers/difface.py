@@ -160,6 +160,13 @@ def load(context: Context) -> DifFace:
     return DifFace(_peer.ready(cleaner, context.device), _peer.ready(model, context.device))
 
 
+def untrained(device: str) -> DifFace:
+    """Give the restorer with networks that have learnt nothing."""
+    from engine.restorers._arch.ddpm_unet import FFHQ512, DdpmUNet
+
+    return DifFace(_peer.ready(empty_cleaner(), device), _peer.ready(DdpmUNet(FFHQ512), device))
+
+
 RESTORER = RestorerInfo(
     id="difface",
     title="DifFace",
@@ -171,6 +178,7 @@ RESTORER = RestorerInfo(
     options=DifFaceOptions,
     size=_peer.SIZE,
     weights=(CLEANER, MODEL),
+    untrained=untrained,
     memory=3_000_000_000,
     left_out=(
         f"--aligned, --bs, --draw_box: {_peer.DONE_HERE}",

@@ -99,6 +99,12 @@ def load(context: Context) -> Gfpgan:
     return Gfpgan(_peer.Last(partial(load_version, context)).get)
 
 
+def untrained(device: str) -> Gfpgan:
+    """Give the restorer with a network that has learnt nothing."""
+    network = _peer.ready(empty_network(), device)
+    return Gfpgan(lambda version: network)
+
+
 def chosen_weights(options: GfpganOptions) -> tuple[str, ...]:
     """Give the file that options ask for."""
     return options.weights()
@@ -116,6 +122,7 @@ RESTORER = RestorerInfo(
     size=_peer.SIZE,
     weights=tuple(f"gfpgan-{version}" for version in VERSIONS),
     chosen_weights=chosen_weights,
+    untrained=untrained,
     memory=1_500_000_000,
     left_out=(
         "--weight: the authors' networks ignore it, so it would change nothing here either.",

@@ -66,6 +66,11 @@ def load(context: Context) -> RestoreFormer:
     return RestoreFormer(_peer.ready(made, context.device))
 
 
+def untrained(device: str) -> RestoreFormer:
+    """Give the restorer with a network that has learnt nothing."""
+    return RestoreFormer(_peer.ready(empty_network(), device))
+
+
 RESTORER = RestorerInfo(
     id="restoreformer",
     title="RestoreFormer",
@@ -78,6 +83,7 @@ RESTORER = RestorerInfo(
     options=_peer.PeerOptions,
     size=_peer.SIZE,
     weights=(FILE,),
+    untrained=untrained,
     memory=2_000_000_000,
     left_out=(f"--upscale, --bg_upsampler, --aligned of GFPGAN's program, which runs it: {_peer.DONE_HERE}",),
 )
