@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -124,20 +125,22 @@ def empty_cleaner() -> Module:
     """Give the cleaner's network, not filled yet; 15,792,587 weights. Source: as `ddpm_unet.FFHQ512`."""
     from spandrel.architectures.SwinIR import SwinIR
 
-    return SwinIR(
-        img_size=64,
-        in_chans=3,
-        embed_dim=180,
-        depths=[6] * 8,
-        num_heads=[6] * 8,
-        window_size=8,
-        mlp_ratio=2,
-        upscale=8,
-        img_range=1.0,
-        upsampler="nearest+conv",
-        resi_connection="1conv",
-        start_unshuffle=8,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.meshgrid", UserWarning)  # spandrel uses its old form
+        return SwinIR(
+            img_size=64,
+            in_chans=3,
+            embed_dim=180,
+            depths=[6] * 8,
+            num_heads=[6] * 8,
+            window_size=8,
+            mlp_ratio=2,
+            upscale=8,
+            img_range=1.0,
+            upsampler="nearest+conv",
+            resi_connection="1conv",
+            start_unshuffle=8,
+        )
 
 
 def cleaner_name(own: str) -> str:
@@ -154,8 +157,9 @@ def load(context: Context) -> DifFace:
     from engine.restorers._arch.ddpm_unet import FFHQ512, DdpmUNet
 
     files = _peer.weights_file(context, CLEANER), _peer.weights_file(context, MODEL)
-    cleaner, model = empty_cleaner(), DdpmUNet(FFHQ512)
+    cleaner = empty_cleaner()
     _peer.fill_published(cleaner, files[0], within=("state_dict", "params_ema", ""), published=cleaner_name)
+    model = DdpmUNet(FFHQ512)
     _peer.fill_published(model, files[1], within=("state_dict", ""))
     return DifFace(_peer.ready(cleaner, context.device), _peer.ready(model, context.device))
 
