@@ -12,16 +12,18 @@ from types import MappingProxyType
 import pytest
 import torch
 
-from engine import weights
+from engine import faces, weights
 from engine.errors import EngineError
+from engine.faces import networks
 from engine.progress import SilentReport
+from engine.studio import enlarging
 from engine.weights import places
 from engine.weights.files import WeightsDamaged, WeightsMissing
 from engine.workspace import FileCorrupt
 from tests import weights_server as bad
 from tests.test_cli import here, undocumented
 
-HURRY = weights.Patience(connect_seconds=2, stall_seconds=0.4, tries=2, wait_seconds=0.01)
+HURRY = weights.Patience(connect_seconds=10, stall_seconds=5, tries=2, wait_seconds=0.01)
 QUIET = SilentReport()
 DIFFACE = {"input_blocks.0.0.weight": torch.ones(32, 3, 3, 3), "out.2.weight": torch.ones(6, 32, 3, 3)}
 CONTROL = {"input_blocks.0.0.weight": torch.ones(320, 8, 3, 3), "zero_convs.0.0.weight": torch.ones(320, 320, 1, 1)}
@@ -82,7 +84,8 @@ def test_the_ids_that_restorers_ask_for_are_there():
 
 def test_no_size_sha256_or_mirror_stands_without_the_public_place_that_states_it():
     for file in weights.CATALOGUE.values():
-        assert bool(file.stated) == (file.sha256 is not None), file.id
+        assert bool(file.stated) == (file.sha256 is not None or bool(file.about)), file.id
+        assert not (file.about and file.size), file.id
         assert file.size is None or file.sha256 is not None, file.id
         assert file.sha256 is None or re.fullmatch("[0-9a-f]{64}", file.sha256), file.id
         for mirror in file.mirrors:
@@ -132,7 +135,7 @@ def test_a_missing_file_is_told_with_its_size_its_licence_and_the_command(root):
     said = str(missing.value)
     assert said.startswith("GFPGANv1.4.pth (348.6 MB) is not there. Licence GFPGAN: Apache-2.0, but parts")
     assert said.endswith("Get it with: python app.py weights get gfpgan-1.4")
-    with pytest.raises(WeightsMissing, match=r"not stated anywhere.*weights get codeformer --accept S-Lab-1\.0$"):
+    with pytest.raises(WeightsMissing, match=r"\(about 376\.6 MB\).*weights get codeformer --accept S-Lab-1\.0$"):
         weights.locate("codeformer", root)
     with pytest.raises(WeightsMissing, match=r"by hand from https://\S+ and run: .* use FILE --as dr2-ffhq$"):
         weights.locate("dr2-ffhq", root)
@@ -202,6 +205,27 @@ def test_files_of_other_programs_are_found(monkeypatch, tmp_path, root, place, v
     assert row("gfpgan-1.4", root).state == "elsewhere"
     path.write_bytes(b"another of that name, and size")
     assert row("gfpgan-1.4", root).state == "missing"
+
+
+def test_face_networks_and_enlargers_of_other_programs_are_used(monkeypatch, tmp_path, root):
+    monkeypatch.setenv("LIKENESS_SHARED_WEIGHTS", str(tmp_path / "shared"))
+    shared = tmp_path / "shared" / enlarging.X2PLUS
+    shared.parent.mkdir()
+    shared.write_bytes(stands_for(monkeypatch, "realesrgan-x2plus"))
+    assert enlarging.network_file(root, 2) == shared
+    assert enlarging.network_file(root, 4) is None
+    (root / enlarging.X2PLUS).write_bytes(b"the user's own comes first, and is refused when it is read")
+    assert enlarging.network_file(root, 2) == root / enlarging.X2PLUS
+    detection = tmp_path / "shared" / networks.MOBILE
+    detection.write_bytes(
+        stands_for(monkeypatch, "retinaface-mobile", b"no network, but the one that the list tells of")
+    )
+    with pytest.raises(WeightsDamaged, match=re.escape(str(detection))):
+        faces.detector("retinaface-mobile", root)
+    detection.write_bytes(b"another one of that name")
+    with pytest.raises(faces.FaceModelsMissing, match="which is not there"):
+        faces.detector("retinaface-mobile", root)
+    assert weights.by_name(root, "codeformer.pth") == root / "codeformer.pth"
 
 
 def test_another_programs_file_of_unknown_bytes_must_be_of_the_right_network(monkeypatch, tmp_path, root):
@@ -437,6 +461,8 @@ def test_the_list_says_what_is_unknown(capsys):
     made = here(capsys, "weights", "list", "difface", "gfpgan-1.4")
     assert made.code == 0
     lines = {line.split()[0]: line for line in made.out.splitlines() if line}
-    assert "unknown, pinned at first download" in lines["difface-swinir"] and "not stated" in lines["difface-swinir"]
+    assert (
+        "unknown, pinned at first download" in lines["difface-swinir"] and "size not stated" in lines["difface-swinir"]
+    )
     assert "published" in lines["gfpgan-1.4"] and "348.6 MB" in lines["gfpgan-1.4"]
     assert here(capsys, "weights", "list", "nothing").code == 1

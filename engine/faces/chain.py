@@ -16,6 +16,7 @@ from engine.faces.dlib_search import LISTED_SIDE, DlibCnnDetector, DlibDetector
 from engine.faces.geometry import Matrix, moved
 from engine.faces.retinaface import BACKBONES, RetinaFaceDetector
 from engine.images import Pixels, resize
+from engine.weights import by_name
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ def _provided(weights: Path | None) -> tuple[tuple[FaceDetector, ...], tuple[str
     """Give the best RetinaFace whose file is there and good, and what to say of files that are not."""
     notes: list[str] = []
     for name, file in BACKBONES.items():
-        if weights is None or not (weights / file).is_file():
+        if weights is None or not by_name(weights, file).is_file():
             continue
         try:
             return (_retinaface(name, weights),), tuple(notes)
@@ -143,7 +144,7 @@ def _provided(weights: Path | None) -> tuple[tuple[FaceDetector, ...], tuple[str
 
 
 def _retinaface(name: str, weights: Path | None) -> FaceDetector:
-    path = weights / BACKBONES[name] if weights else None
+    path = by_name(weights, BACKBONES[name]) if weights else None
     if path is None or not path.is_file():
         place = f"in {weights}" if weights else "because no folder of weights is named"
         raise FaceModelsMissing(

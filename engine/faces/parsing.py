@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.faces.networks import PARSENET, network
 from engine.images import Mask, Pixels, resize, to_tensor
+from engine.weights import by_name
 
 NETWORK_SIDE = 512
 """Side in px of the crops that ParseNet knows."""
@@ -88,7 +89,7 @@ def masker(weights: Path | None) -> HeadMasker | None:
         FaceModelsMissing: the file is there and facexlib is not installed.
         WeightsDamaged: the file is not ParseNet's.
     """
-    path = weights / PARSENET if weights else None
+    path = by_name(weights, PARSENET) if weights else None
     return ParseNetMasker(path) if path and path.is_file() else None
 
 

@@ -90,6 +90,7 @@ def keep_detail(pixels: Pixels, crop: FaceCrop, patch: Patch, share: float = 1.0
     must not come back with it: its strength is the spread (by the median) of the high band in the flattest blocks of
     the face, and where the high band is no stronger than that, it is left out (Wiener's rule, block by block). Nor must
     scratches: where the restorer drew something else than the photo shows, the photo's detail is of the wrong thing.
+    Where it drew the very same, noise and all, its finest part stays with the rest of it, whatever the share.
 
     Args:
         pixels: the photo that `crop` was cut from, `(H, W, 3)`, 0 to 1; not changed.
@@ -102,11 +103,12 @@ def keep_detail(pixels: Pixels, crop: FaceCrop, patch: Patch, share: float = 1.0
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share must be 0 to 1, got {share}")
-    if share == 0:
-        return patch
     low = place(pixels, crop, crop.pixels).pixels
-    high = pixels[patch.place] - low
-    kept = high * detail_worth(high, patch.mask) * _agreement(patch.pixels - low, crop.scale) * np.float32(share)
+    high, changed = pixels[patch.place] - low, _changed(patch.pixels - low, crop.scale)
+    grain = max(_flat_spread(_changed(low, crop.scale)[..., 0], patch.mask), QUIET)
+    untouched = np.clip(1 - (2 / grain) ** 2 * changed, 0.0, 1.0)
+    agreed = 1 / (1 + changed / DISAGREEMENT**2)
+    kept = high * np.maximum(detail_worth(high, patch.mask) * agreed * np.float32(share), untouched)
     return replace(patch, pixels=np.asarray(np.clip(patch.pixels + kept, 0.0, 1.0), np.float32))
 
 
@@ -117,7 +119,12 @@ def high_noise(high: Pixels, mask: Mask) -> float:
         high: `(h, w, 3)`, about 0.
         mask: `(h, w)`, 0 to 1.
     """
-    blocks = _block_means((high**2).mean(axis=2))
+    return _flat_spread(np.asarray((high**2).mean(axis=2), np.float32), mask)
+
+
+def _flat_spread(squares: Mask, mask: Mask) -> float:
+    """Give the root mean square in the flattest blocks where the mask is above a half."""
+    blocks = _block_means(squares)
     there = _block_means(mask) > 0.5
     if there.sum() < 4:
         return 0.0
@@ -165,8 +172,12 @@ def blend(pixels: Pixels, patches: Sequence[Patch]) -> tuple[Pixels, Mask]:
 
 
 def paste(pixels: Pixels, crop: FaceCrop, restored: Pixels, mask: Mask | None = None) -> tuple[Pixels, Mask]:
-    """Put a restored crop back into its photo; arguments as in `place`, result as in `blend`."""
-    return blend(pixels, [place(pixels, crop, restored, mask)])
+    """Put a restored crop back into its photo; arguments as in `place`, result as in `blend`.
+
+    Of the photo's detail above the crop's resolution that is kept which `keep_detail` keeps of an untouched face, so
+    pasting the crop itself gives the photo again.
+    """
+    return blend(pixels, [keep_detail(pixels, crop, place(pixels, crop, restored, mask), 0.0)])
 
 
 def _own_share(patch: Patch, other: Patch) -> Mask:
@@ -197,13 +208,13 @@ def _nearness(crop: FaceCrop, corner: tuple[int, int], size: tuple[int, int]) ->
     return np.hypot(across, down).astype(np.float32)
 
 
-def _agreement(difference: Pixels, scale: float) -> Pixels:
-    """Give how far a restored face shows what its photo shows, `(h, w, 1)`, 0 to 1.
+def _changed(difference: Pixels, scale: float) -> Pixels:
+    """Give how much a restored face shows something else than its photo, mean square round a place, `(h, w, 1)`.
 
-    Light and colour that change over more than some pixels of the crop are no disagreement.
+    Light and colour that change over more than some pixels of the crop do not count.
 
     Args:
-        difference: restored less photo, `(h, w, 3)`.
+        difference: restored less photo, `(h, w, 3)`; of a face itself, it tells the grain in it.
         scale: pixels of the crop per pixel of the photo.
     """
     import cv2
@@ -215,8 +226,8 @@ def _agreement(difference: Pixels, scale: float) -> Pixels:
         seen = cv2.resize(difference, size, interpolation=cv2.INTER_AREA)
     fine = seen - cv2.GaussianBlur(seen, (0, 0), WIDE)
     power = cv2.GaussianBlur((fine**2).mean(axis=2), (0, 0), WIDE / 4)
-    agreed = (1 / (1 + power / DISAGREEMENT**2)).astype(np.float32)
-    return np.asarray(cv2.resize(agreed, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)[..., None]
+    spread = cv2.resize(power, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(spread, np.float32)[..., None]
 
 
 def _block_means(plane: Mask) -> Mask:

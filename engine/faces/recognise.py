@@ -17,6 +17,7 @@ from engine.faces.geometry import similarity, warp
 from engine.faces.identity import Embedding
 from engine.faces.networks import ARCFACE, network
 from engine.images import Pixels
+from engine.weights import by_name
 
 RECOGNISERS = ("dlib", "arcface")
 
@@ -135,7 +136,7 @@ def recogniser(name: str = "dlib", weights: Path | None = None) -> Recogniser:
         return DlibRecogniser()
     if name != "arcface":
         raise UnknownDetector(f"There is no recogniser {name!r}. The recognisers are: {', '.join(RECOGNISERS)}.")
-    path = weights / ARCFACE if weights else None
+    path = by_name(weights, ARCFACE) if weights else None
     if path is None or not path.is_file():
         place = f"in {weights}" if weights else "because no folder of weights is named"
         raise FaceModelsMissing(f"ArcFace needs {ARCFACE}, which is not there {place}. Put it there, or choose dlib.")

@@ -16,7 +16,7 @@ import numpy as np
 from engine import images
 from engine.images.convert import row_blocks
 from engine.progress import Tick, silent
-from engine.weights import WeightsDamaged, WeightsMissing, fill
+from engine.weights import WeightsDamaged, WeightsMissing, by_name, fill
 from engine.workspace import sha256_file
 
 if TYPE_CHECKING:
@@ -105,10 +105,10 @@ def enlarge(
 
 
 def network_file(weights: Path | None, scale: int) -> Path | None:
-    """Give the file in a folder of weights that serves an output scale, None when there is none."""
+    """Give the file that serves an output scale, from a folder of weights or a shared one, None when there is none."""
     if weights is None:
         return None
-    return next((weights / file for file in CHOICES.get(scale, ()) if (weights / file).is_file()), None)
+    return next((path for file in CHOICES.get(scale, ()) if (path := by_name(weights, file)).is_file()), None)
 
 
 def name(path: Path) -> str:

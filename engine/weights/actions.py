@@ -29,7 +29,7 @@ from engine.weights.places import (
 )
 from engine.weights.record import Pin, Record, changing, digest, now, read_record
 from engine.weights.unpickle import Contents, contents
-from engine.workspace import FileMissing, FileRefused, replacing, trash
+from engine.workspace import PRIVATE_FOLDER, FileMissing, FileRefused, replacing, trash
 
 OFFLINE_VARIABLES = ("LIKENESS_OFFLINE", "HF_HUB_OFFLINE")
 _YES = frozenset({"1", "true", "yes", "on"})
@@ -110,7 +110,7 @@ def get(file_id: str, root: Path, report: Report, *, patience: Patience | None =
     file = listed(file_id)
     record = read_record(root)
     require_licence(file, record, "weights get")
-    found = look(file, root, record, stage(report, f"checking {file.file}"))
+    found = look(file, root, record, stage(report, f"reading {file.file}, MB"))
     if found.path is not None and found.state in ("there", "elsewhere"):
         return Got(file, found.path, "there" if found.state == "there" else "elsewhere")
     urls = [url for url in (file.url, *(mirror.url for mirror in file.mirrors)) if url]
@@ -127,7 +127,7 @@ def get(file_id: str, root: Path, report: Report, *, patience: Patience | None =
         Wanted(file.file, file.sha256, file.size),
         urls,
         root / file.file,
-        stage(report, f"getting {file.file}, MB"),
+        report,
         check=lambda path: _plausible(file, path),
         patience=patience,
     )
@@ -167,7 +167,7 @@ def use(path: Path, root: Path, report: Report, *, as_id: str = "", copy: bool =
     """
     if not path.is_file():
         raise WeightsMissing(f"{path} is not there. Name a file of weights.")
-    sha256 = digest(path, root, stage(report, f"checking {path.name}"))
+    sha256 = digest(path, root, stage(report, f"reading {path.name}, MB"))
     published = next((file for file in CATALOGUE.values() if file.sha256 == sha256), None)
     file = listed(as_id) if as_id else published or _recognised(path)
     if as_id and published is not None and published.id != as_id:
@@ -253,7 +253,7 @@ def _linked(path: Path, target: Path) -> bool:
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     except OSError as error:
         raise FileRefused(f"{folder} cannot be made: {error.strerror}. Check your rights.") from error
 

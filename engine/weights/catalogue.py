@@ -45,8 +45,10 @@ class PublishedFile:
     """Bytes; None where no public place is known that states them to the byte."""
     sha256: str | None = None
     """64 hexadecimal digits; None where no public place is known that states them."""
+    about: str = ""
+    """The size as a public place rounds it, where none states it to the byte; empty where none is known."""
     stated: str = ""
-    """Public place that states size and SHA-256; empty where none is known."""
+    """Public places that state size and SHA-256; empty where none is known."""
     mirrors: tuple[Mirror, ...] = ()
     """Tried one after the other when the authors' address fails."""
     aliases: tuple[str, ...] = ()
@@ -59,9 +61,11 @@ class PublishedFile:
 
 _SIQE = "github.com/AmerZuher/Super-Image-Quality-Enhancer@1af124d backend/src/siqe/ai/manifest.py"
 _AUR = "the PKGBUILD of {} in github.com/archlinux/aur"
+_AUR_FACEXLIB = "the PKGBUILD of python-facexlib 0.2.5 (Arch User Repository)"
 _HORDE = "github.com/Haidra-Org/AI-Horde-image-model-reference@46fdd9e {}"
 _CLIBDEV = "github.com/clibdev/GFPGAN-onnxruntime-demo@29e8851 README.md"
 _SWARM = "github.com/Quaggles/SwarmUI-FaceTools@65d5e30 Utils.cs"
+_COMFY = "github.com/ltdrdata/ComfyUI-Manager@908a100 model-list.json (size)"
 _PIXELUP = "github.com/nao7sep/pixelup@027d728 src/pixelup/models.py"
 _HUB = "the file's page on huggingface.co/lxq007/{}"
 
@@ -106,6 +110,7 @@ _FACE_RESTORERS = (
         "restores faces; sharper than 1.3",
         licences.GFPGAN,
         sha256="29e25ee90c170f4231163f4c83df6b59c968b73f3ce00cb884015ae005db083c",
+        about="332.5 MiB",
         stated=f"{_CLIBDEV}; {_AUR.format('python-gfpgan 0.2.1')}, as GFPGANCleanv1-NoCE-C2.pth",
         mirrors=(Mirror(f"{_CLIBDEV_FILES}gfpgan-v1.2.pth", _CLIBDEV),),
         aliases=("GFPGANCleanv1-NoCE-C2.pth", "gfpgan-v1.2.pth"),
@@ -120,7 +125,8 @@ _FACE_RESTORERS = (
         "restores faces; more natural than 1.2",
         licences.GFPGAN,
         sha256="c953a88f2727c85c3d9ae72e2bd4846bbaf59fe6972ad94130e23e7017524a70",
-        stated=f"{_CLIBDEV}; {_SWARM}",
+        about="348.6 MB",
+        stated=f"{_CLIBDEV}; {_SWARM}; {_COMFY}",
         mirrors=(Mirror(f"{_REACTOR}GFPGANv1.3.pth", _SWARM), Mirror(f"{_CLIBDEV_FILES}gfpgan-v1.3.pth", _CLIBDEV)),
         aliases=("gfpgan-v1.3.pth",),
         shapes=_GFPGAN_SHAPES,
@@ -149,7 +155,8 @@ _FACE_RESTORERS = (
         "restores faces by a dictionary of good ones",
         licences.RESTOREFORMER,
         sha256="07404d446d62ca3d5ed38b1de09a947a1e77d46dbccec961a74d713a8f24ace0",
-        stated=_AUR.format("python-gfpgan 1.3.8"),
+        about="290.8 MB",
+        stated=_AUR.format("python-gfpgan 1.3.8") + f"; {_COMFY}",
         shapes=(("encoder.conv_in.weight", (64, 3, 3, 3)), ("post_quant_conv.bias", (256,))),
     ),
     PublishedFile(
@@ -161,7 +168,8 @@ _FACE_RESTORERS = (
         "restores faces, between quality and fidelity",
         licences.S_LAB,
         sha256="1009e537e0c2a07d4cabce6355f53cb66767cd4b4297ec7a4a64ca4b8a5684b7",
-        stated=f"{_HORDE.format('codeformer.json')}; {_SWARM}",
+        about="376.6 MB",
+        stated=f"{_HORDE.format('codeformer.json')}; {_SWARM}; {_COMFY}",
         mirrors=(Mirror(f"{_REACTOR}codeformer-v0.1.0.pth", _SWARM),),
         aliases=("codeformer-v0.1.0.pth", "CodeFormers.pth"),
         shapes=(("position_emb", (256, 512)), ("fuse_convs_dict.256.shift.2.bias", (128,))),
@@ -194,7 +202,7 @@ _FACE_RESTORERS = (
         ("dr2",),
         "diffusion model of faces that removes damage",
         licences.DR2,
-        shapes=(("input_blocks.0.0.weight", (128, 3, 3, 3)), ("time_embed.0.weight", (512, 128))),
+        shapes=(("input_blocks.0.0.weight", (128, 3, 3, 3)), ("out.2.weight", (6, 128, 3, 3))),
     ),
     PublishedFile(
         "dr2-sparnethd",
@@ -204,6 +212,7 @@ _FACE_RESTORERS = (
         ("dr2",),
         "sharpens what DR2 leaves",
         licences.DR2,
+        shapes=(("encoder.0.conv2d.weight_orig", (102, 3, 3, 3)), ("out_conv.conv2d.bias", (3,))),
     ),
     PublishedFile(
         "asffnet512",
@@ -213,6 +222,10 @@ _FACE_RESTORERS = (
         ("asffnet",),
         "restores faces by one good photo",
         licences.BY_NC_SA,
+        shapes=(
+            ("sff_branch.0.sff0.MaskModel.0.weight_orig", (128, 192, 3, 3)),
+            ("Component_CModel.model.6.bias", (128,)),
+        ),
     ),
     PublishedFile(
         "dmdnet",
@@ -222,6 +235,7 @@ _FACE_RESTORERS = (
         ("dmdnet",),
         "restores faces by several good photos",
         licences.BY_NC_SA,
+        shapes=(("le_256_mem_key", (128, 16, 40, 40)), ("up4.4.weight_orig", (3, 64, 3, 3))),
     ),
     PublishedFile(
         "stylegan2-ffhq",
@@ -307,7 +321,8 @@ _FACES = (
         "finds faces, small and quick",
         licences.FACEXLIB,
         sha256="2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220",
-        stated=f"{_HORDE.format('gfpgan.json')}; {_AUR.format('python-facexlib 0.2.5')}",
+        about="1.79 MB",
+        stated=f"{_HORDE.format('gfpgan.json')}; {_AUR_FACEXLIB}; {_COMFY}",
         mirrors=_facelib("detection_mobilenet0.25_Final.pth"),
         shapes=(("body.stage1.0.0.weight", (8, 3, 3, 3)), ("ClassHead.0.conv1x1.weight", (4, 64, 1, 1))),
     ),
@@ -334,7 +349,7 @@ _FACES = (
         "measures whether two faces are one person",
         licences.FACEXLIB,
         sha256="a035c768259b98ab1ce0e646312f48b9e1e218197a0f80ac6765e88f8b6ddf28",
-        stated=_AUR.format("python-facexlib 0.2.5"),
+        stated=_AUR_FACEXLIB,
         shapes=(("input_layer.0.weight", (64, 3, 3, 3)), ("output_layer.3.weight", (512, 25088))),
     ),
 )
@@ -349,6 +364,7 @@ _PRIORS = (
         "the whole of DiffBIR v1 for faces in one file: prior, guide and cleaner",
         licences.DIFFBIR_WITH_DIFFACE,
         sha256="39528d72e70cb09a9610a7036ced3d879fd0de7b4d83d6a8e47c0150ea3a6b84",
+        about="6.89 GB",
         stated=_HUB.format("DiffBIR"),
         shapes=_FULL_SHAPES,
     ),
@@ -370,6 +386,8 @@ _PRIORS = (
         ("diffbir-v1-face-in-parts",),
         "guide of DiffBIR v1 for faces",
         licences.DIFFBIR,
+        about="1.45 GB",
+        stated=_HUB.format("DiffBIR-v2"),
         shapes=_CONTROL_SHAPES,
     ),
     PublishedFile(
@@ -380,6 +398,8 @@ _PRIORS = (
         ("diffbir-v1-general-in-parts",),
         "guide of DiffBIR v1 for photos",
         licences.DIFFBIR,
+        about="1.45 GB",
+        stated=_HUB.format("DiffBIR-v2"),
         shapes=_CONTROL_SHAPES,
     ),
     PublishedFile(
@@ -391,6 +411,7 @@ _PRIORS = (
         "guide of DiffBIR v2",
         licences.DIFFBIR,
         sha256="c023992d042a4e966a335b084fae7a4e38b3ac3d0df819398c839ff371ebaba5",
+        about="1.45 GB",
         stated=_HUB.format("DiffBIR-v2"),
         shapes=_CONTROL_SHAPES,
     ),
@@ -403,6 +424,7 @@ _PRIORS = (
         "guide of DiffBIR v2.1",
         licences.DIFFBIR,
         sha256="49477de737be9028ac2d9352cf45633324a0090afde57a7aa358321dd6a1de53",
+        about="1.45 GB",
         stated=_HUB.format("DiffBIR-v2"),
         shapes=_CONTROL_SHAPES,
     ),
@@ -480,6 +502,8 @@ _PRIORS = (
         ("diffbir-v1-face-in-parts", "diffbir-v1-general-in-parts", "diffbir-v2"),
         "Stable Diffusion 2.1-base, the prior of DiffBIR v1 and v2; its authors took it off their address in 2025",
         licences.STABLE_DIFFUSION,
+        about="5.21 GB",
+        stated="the file's page on huggingface.co/stabilityai/stable-diffusion-2-1-base, taken off since",
         mirrors=(
             Mirror(
                 "https://huggingface.co/sd-research/stable-diffusion-2-1-base/resolve/main/v2-1_512-ema-pruned.ckpt",
@@ -496,6 +520,8 @@ _PRIORS = (
         ("diffbir-v2.1",),
         "the prior of DiffBIR v2.1, another one than Stable Diffusion 2.1-base",
         licences.STABLE_DIFFUSION,
+        about="5.16 GB",
+        stated=_HUB.format("DiffBIR-v2"),
         shapes=_SD_SHAPES,
     ),
 )

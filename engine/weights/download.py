@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from engine.errors import EngineError
-from engine.progress import Tick
+from engine.progress import Report, Tick, stage
 from engine.weights.connection import LOOK_SECONDS, Again, Patience, SourceFailed, stream
 from engine.weights.files import WeightsDamaged
 from engine.weights.record import sha256_with
@@ -118,7 +118,7 @@ def fetch(
     wanted: Wanted,
     urls: Sequence[str],
     target: Path,
-    tick: Tick,
+    report: Report,
     *,
     check: Callable[[Path], None],
     patience: Patience | None = None,
@@ -131,7 +131,7 @@ def fetch(
         wanted: what must come.
         urls: addresses of it, the first one first.
         target: its path when it is whole.
-        tick: called with millions of bytes; raising `Cancelled` from it keeps what came so far.
+        report: told millions of bytes; a stop keeps what came so far.
         check: given the hidden file of the right size and SHA-256; raises `WeightsDamaged` for one that will not do.
         patience: when an address is given up.
 
@@ -140,17 +140,17 @@ def fetch(
         DiskFull: there is no room; nothing is left behind.
         FileRefused: the place cannot be written.
         WorkspaceBusy: another process is downloading the same file.
-        Cancelled: from the tick.
+        Cancelled: from the report.
     """
     patience = patience or Patience()
-    with _alone(target):
-        part, notes, failures = _Part.of(target), list[str](), list[str]()
+    with _alone(target), _left_clean(_Part.of(target)) as part:
+        notes, failures = list[str](), list[str]()
         for url in urls:
             try:
-                sha256 = _whole(url, wanted, part, tick, notes=notes, check=check, patience=patience)
+                sha256 = _whole(url, wanted, part, report, notes=notes, check=check, patience=patience)
             except SourceFailed as error:
                 failures.append(f"{urlsplit(url).netloc} {error}")
-                log.warning("%s was not downloaded from %s: %s", wanted.name, url, error)
+                log.info("%s was not downloaded from %s: %s", wanted.name, url, error)
                 continue
             size = part.size
             _place(part, target)
@@ -164,30 +164,39 @@ def fetch(
         )
 
 
+@contextmanager
+def _left_clean(part: _Part) -> Generator[_Part]:
+    """Leave no hidden file that holds nothing."""
+    try:
+        yield part
+    finally:
+        if not part.size:
+            part.clear()
+
+
 def _whole(
     url: str,
     wanted: Wanted,
     part: _Part,
-    tick: Tick,
+    report: Report,
     *,
     notes: list[str],
     check: Callable[[Path], None],
     patience: Patience,
 ) -> str:
     """Bring the hidden file to its end from one address, and give its SHA-256 once it is right."""
-    if part.size and part.url != url and wanted.sha256 is None:
-        part.clear()  # nothing would tell whether the two addresses have the same file
     resumed = part.size > 0
-    _all_of(url, wanted, part, tick, notes=notes, patience=patience)
+    getting, checking = stage(report, f"getting {wanted.name}, MB"), stage(report, f"checking {wanted.name}, MB")
+    _all_of(url, wanted, part, getting, notes=notes, patience=patience)
     try:
-        return _checked(wanted, part, tick, check)
+        return _checked(wanted, part, checking, check)
     except SourceFailed:
         if not resumed:
             raise
         # The part that was here before may be the wrong one, so this address is not to blame yet.
         notes.append(f"What had come of {wanted.name} before did not fit, so its download started anew.")
-        _all_of(url, wanted, part, tick, notes=notes, patience=patience)
-        return _checked(wanted, part, tick, check)
+        _all_of(url, wanted, part, getting, notes=notes, patience=patience)
+        return _checked(wanted, part, checking, check)
 
 
 def _all_of(url: str, wanted: Wanted, part: _Part, tick: Tick, *, notes: list[str], patience: Patience) -> None:
@@ -214,7 +223,7 @@ def _once(url: str, wanted: Wanted, part: _Part, tick: Tick, *, notes: list[str]
     """Ask an address once and take what comes."""
     same = part.url == url and part.validator
     if not same and wanted.sha256 is None:
-        part.clear()
+        part.clear()  # nothing would tell whether what is there belongs to the same file
     have = part.size
     if have and have == part.total:
         return
@@ -312,7 +321,7 @@ def _checked(wanted: Wanted, part: _Part, tick: Tick, check: Callable[[Path], No
     try:
         check(part.path)
     except WeightsDamaged as error:
-        log.warning("%s", error)
+        log.info("%s", error)
         part.clear()
         raise SourceFailed("gave something that is no file of these weights") from error
     return sha256

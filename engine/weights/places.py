@@ -96,6 +96,27 @@ def locate(file_id: str, root: Path, tick: Tick = silent) -> Path:
     return found.path
 
 
+def by_name(root: Path, name: str) -> Path:
+    """Give the path of a file that is asked for by its published name.
+
+    It is the one in the user's folder if there is one, whatever it holds; else a whole one of that very name in a
+    shared folder, if its licence needs no acceptance or has it; else the place in the user's folder where it would be.
+
+    Args:
+        root: folder of the user's weights.
+        name: such as "RealESRGAN_x2plus.pth".
+    """
+    own = root / name
+    file = next((file for file in CATALOGUE.values() if file.file == name), None)
+    if own.is_file() or file is None:
+        return own
+    record = read_record(root)
+    if file.licence.to_accept and file.licence.name not in record.accepted:
+        return own
+    found = look(file, root, record)
+    return found.path if found.state == "elsewhere" and found.path and found.path.name == name else own
+
+
 def require_licence(file: PublishedFile, record: Record, command: str) -> None:
     """Raise `LicenceNotAccepted` unless a file's licence needs no acceptance or has it."""
     licence = file.licence
@@ -186,7 +207,7 @@ def wrong(
 
 def missing(file: PublishedFile, record: Record) -> str:
     """Give the sentence for a file that is nowhere."""
-    size = shown_size(identity(file, record)[2])
+    size = shown_size(identity(file, record)[2], file.about)
     licence = f"Licence {file.licence.name}: {file.licence.words}"
     accept = f" --accept {file.licence.name}" if file.licence.to_accept else ""
     if file.url or file.mirrors:
@@ -196,10 +217,10 @@ def missing(file: PublishedFile, record: Record) -> str:
     return f"{file.file} ({size}) is not there. {licence} {get}"
 
 
-def shown_size(size: int | None) -> str:
-    """Give a size as people say it."""
+def shown_size(size: int | None, about: str = "") -> str:
+    """Give a size as people say it, from bytes, or from how a public place rounds it."""
     if size is None:
-        return "size not stated anywhere"
+        return f"about {about}" if about else "size not stated"
     for unit, bytes_ in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)):
         if size >= bytes_:
             return f"{size / bytes_:.1f} {unit}"

@@ -16,7 +16,15 @@ from typing import Any, Literal
 
 from engine.errors import EngineError
 from engine.progress import Tick, silent
-from engine.workspace import FileCorrupt, FileMissing, FileRefused, WorkspaceBusy, read_json, write_json
+from engine.workspace import (
+    PRIVATE_FOLDER,
+    FileCorrupt,
+    FileMissing,
+    FileRefused,
+    WorkspaceBusy,
+    read_json,
+    write_json,
+)
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +101,7 @@ def changing(root: Path) -> Generator[Record]:
     from filelock import FileLock, Timeout
 
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        root.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         lock = FileLock(root / LOCK, timeout=LOCK_SECONDS, thread_local=False)
         lock.acquire()
     except Timeout as error:
@@ -139,6 +147,8 @@ def digest(path: Path, root: Path, tick: Tick = silent, *, anew: bool = False) -
         raise FileMissing(f"{path} is not there. It may have been moved or removed.") from error
     except OSError as error:
         raise FileRefused(f"{path} cannot be read: {error.strerror}. Check that it is a file you may read.") from error
+    if not root.is_dir():
+        return made
     try:
         with changing(root) as record:
             record.digests[key] = [*mark, made]

@@ -39,6 +39,7 @@ WEIGHTS_ROW = {
     "state": "there, missing, damaged or elsewhere (in another program's folder)",
     "path": "where it lies, empty when missing",
     "size": "bytes, null where no public place states them",
+    "about_size": "as a public place rounds it where none states the bytes, empty for neither",
     "sha256": "what it must be, null where that is not known",
     "known": "where the SHA-256 is from: stated (a public place), pinned (its first download), yours (a file of your "
     "own) or unknown",

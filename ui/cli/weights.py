@@ -43,7 +43,7 @@ class NotAll(EngineError):
 @command(group, "list", answers="weights list")
 def list_weights(call: Call, names: NamesArgument = None) -> None:
     """List the published files: what they are for, whether they are there, and what their licences allow."""
-    from engine.weights import look, read_record, shared_files
+    from engine.weights import look, read_record, shared_files, shown_size
 
     files = _files(names)
     with call.following() as report:
@@ -59,7 +59,7 @@ def list_weights(call: Call, names: NamesArgument = None) -> None:
             {
                 "id": row["id"],
                 "state": STATES[row["state"]],
-                "size": _size(row["size"]),
+                "size": shown_size(row["size"], row["about_size"]),
                 "SHA-256": KNOWN[row["known"]],
                 "commercial use": row["commercial"],
                 "licence": row["licence"],
@@ -222,6 +222,7 @@ def _row(found: Found, record: Record) -> dict[str, Any]:
         "state": found.state,
         "path": str(found.path or ""),
         "size": pin.size if pin else file.size,
+        "about_size": file.about,
         "sha256": pin.sha256 if pin else file.sha256,
         "known": found.known,
         "stated": file.stated,
@@ -250,9 +251,3 @@ def _told(rows: list[dict[str, Any]]) -> list[str]:
         place = f": {row['path']}" if row["path"] else ""
         lines += [f"{row['id']} {how.get(row['how'], row['how'])}{place}", *(f"  {note}" for note in row["notes"])]
     return lines
-
-
-def _size(size: int | None) -> str:
-    from engine.weights import shown_size
-
-    return shown_size(size) if size is not None else "not stated"
