@@ -13,7 +13,7 @@ from engine import __version__
 from engine.errors import EngineError
 from engine.workspace import fingerprint, read_json, write_json
 
-LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow", "dlib-bin")
+LIBRARIES = ("torch", "diffusers", "transformers", "spandrel", "spandrel_extra_arches", "numpy", "pillow", "dlib-bin")
 
 VERSION = 2
 """Of the file. Version 1 lacks `recipe`, `references`, `tuned_sha256`, `result_sha256`, and of the face `score`,
