@@ -117,7 +117,7 @@ RESTORER = RestorerInfo(
     weights=(FILE,),
     package=PACKAGE,
     untrained=untrained,
-    memory=2_500_000_000,
+    memory=1_800_000_000,
     left_out=(
         f"--upscale, --bg_upsampler, --bg_tile, --face_upsample, --has_aligned, --only_center_face: {_peer.DONE_HERE}",
         "adain: the authors' program always has it on for restoring, and so it is here.",

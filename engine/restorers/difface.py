@@ -183,7 +183,7 @@ RESTORER = RestorerInfo(
     size=_peer.SIZE,
     weights=(CLEANER, MODEL),
     untrained=untrained,
-    memory=3_000_000_000,
+    memory=2_500_000_000,
     left_out=(
         f"--aligned, --bs, --draw_box: {_peer.DONE_HERE}",
         "--task inpainting: another model, for pictures with holes.",

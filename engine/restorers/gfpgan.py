@@ -123,7 +123,7 @@ RESTORER = RestorerInfo(
     weights=tuple(f"gfpgan-{version}" for version in VERSIONS),
     chosen_weights=chosen_weights,
     untrained=untrained,
-    memory=1_500_000_000,
+    memory=1_800_000_000,
     left_out=(
         "--weight: the authors' networks ignore it, so it would change nothing here either.",
         f"--upscale, --bg_upsampler, --bg_tile, --only_center_face, --aligned: {_peer.DONE_HERE}",

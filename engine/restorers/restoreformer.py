@@ -84,6 +84,6 @@ RESTORER = RestorerInfo(
     size=_peer.SIZE,
     weights=(FILE,),
     untrained=untrained,
-    memory=2_000_000_000,
+    memory=1_700_000_000,
     left_out=(f"--upscale, --bg_upsampler, --aligned of GFPGAN's program, which runs it: {_peer.DONE_HERE}",),
 )
