@@ -188,8 +188,8 @@ class RestorerInfo:
     package: str = ""
     """Python package that it needs beside the app's requirements, as pip takes it, with its range; "" for none."""
     memory: int = 0
-    """Bytes that it holds at most, the prior's not counted; 0 for nothing worth counting. What `bench --restorers` tells,
-    less half a GB of libraries, and the file that is read."""
+    """Bytes that it holds at most, the prior's not counted; 0 for nothing worth counting. What `bench --restorers`
+    tells, less half a GB of libraries, and the file that is read."""
     untrained: Callable[[str], Restorer] | None = None
     """Gives it on a device with networks of the right size that have learnt nothing, to measure speed and memory
     without its files; None where that makes no sense."""
