@@ -18,13 +18,14 @@ from engine.progress import Cancelled, Report, stage
 from engine.results import Provenance, path_beside, write_provenance
 from engine.studio import finish as finishing
 from engine.studio.finish import Finish, Output, finish_from, output_from
+from engine.studio.shelf import shelf
 from engine.workspace import Workspace, sha256_file
 
 if TYPE_CHECKING:
     from engine.faces import Face, FaceCrop, SeenDamage
     from engine.people import Gallery, Library, Person
     from engine.prior.bundle import Prior
-    from engine.restorers import Options, Restorer, RestorerInfo, Subject
+    from engine.restorers import Options, RestorerInfo, Subject
     from engine.tuning import TunedModel
     from engine.tuning.estimate import Estimate
 
@@ -91,6 +92,13 @@ class Ready:
     tuned: TunedModel | None
     weights: Path | None = None
     """Folder of the user's own networks."""
+    networks: Mapping[str, str] = field(default_factory=dict[str, str])
+    """SHA-256 of the files that the restorer's networks were read from; see `networks_of`."""
+
+    @property
+    def size(self) -> int:
+        """Side in px of the crop that the restorer takes."""
+        return self.info.size or self.prior.size
 
     def subject(self, damage: SeenDamage | None = None) -> Subject:
         """Give what the restorer is told of the person and of the face's damage."""
@@ -108,7 +116,7 @@ class Ready:
             "seed": asked.seed,
             "photo": asked.photo.name,
             "photo_sha256": photo_sha256,
-            "prior": dict(self.prior.sha256),
+            "prior": dict(self.networks),
             "tuned": self.tuned.fingerprint if self.tuned is not None else "",
             "tuned_sha256": sha256_of(self.tuned) if self.tuned is not None else {},
             "recipe": str(self.tuned.manifest["recipe"]["name"]) if self.tuned is not None else "",
@@ -216,10 +224,14 @@ def restore(workspace: Workspace, asked: Asked, report: Report) -> dict[str, Any
 
     Raises:
         NoFaceFound, NoSuchFace: see there.
+        WeightsMissing, PackageMissing: the restorer lacks something; the sentence says how to get it.
         EngineError: anything else the user can put right.
         Cancelled: from the report; nothing was written.
     """
-    checked(asked)
+    from engine.restorers import require
+
+    info, options = checked(asked)
+    require(info, options, workspace.weights)
     # Read and searched first: a bad photo is refused before anybody is tuned for minutes.
     seen = _seen(asked, workspace.weights, report)
     return _finished(prepare(workspace, asked, report), asked, seen, report)
@@ -247,12 +259,14 @@ def prepare(workspace: Workspace, asked: Asked, report: Report) -> Ready:
     """Load what a restoration needs; the person is tuned if the restorer needs that and it was not done yet.
 
     Raises:
-        EngineError: there is no such person, or none and the restorer needs one.
+        EngineError: there is no such person, or none and the restorer needs one; or the restorer lacks something.
         Cancelled: from the report; what was tuned so far is kept.
     """
+    from engine.restorers import require
     from engine.tuning import read_tuned
 
     info, options = checked(asked)
+    require(info, options, workspace.weights)
     people = library(workspace)
     person = people.get(asked.person) if asked.person is not None else None
     if info.needs_person and person is None:
@@ -267,15 +281,20 @@ def prepare(workspace: Workspace, asked: Asked, report: Report) -> Ready:
             tuned = read_tuned(asked.tuned)
         else:
             tuned = personalize(workspace, person.id, asked.recipe, report, device=asked.device)
-    return Ready(info, options, prior, person, gallery, tuned, workspace.weights)
+    networks = networks_of(info, options, prior, workspace.weights)
+    return Ready(info, options, prior, person, gallery, tuned, workspace.weights, networks)
 
 
-@lru_cache(maxsize=1)
-def loaded(restorer: str, device: str) -> Restorer:
-    """Load a restorer; the last one is kept, and with it what it made of the prior for the last person."""
-    from engine.restorers import Context, find
+def networks_of(info: RestorerInfo, options: Options, prior: Prior, weights: Path | None) -> dict[str, str]:
+    """Give the SHA-256 of what a restorer's networks are read from: its own files by their ids, or the prior's parts.
 
-    return find(restorer).load(Context(lambda: shared_prior(device)))
+    Raises:
+        EngineError: as `restorers.require`.
+    """
+    from engine.restorers import require
+
+    files = require(info, options, weights)
+    return {name: sha256_file(path) for name, path in files.items()} if files else dict(prior.sha256)
 
 
 @dataclass(frozen=True, eq=False)
@@ -324,15 +343,17 @@ def find_faces(pixels: images.Pixels, name: str, weights: Path | None, device: s
 def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[str, Any]:
     """Choose, cut, restore, fit, paste and write."""
     from engine.faces import cut, estimate_damage
+    from engine.restorers import Context
 
     photo, pixels = seen.photo, seen.pixels
     chosen = asked.chosen
     if chosen is None:
         face, number = choose_face(pixels, seen.faces, asked, ready.gallery, ready.prior.size)
         chosen = Chosen(face, number, len(seen.faces), asked.face)
-    crop = cut(pixels, chosen.face, ready.prior.size)
+    crop = cut(pixels, chosen.face, ready.size)
     damage = estimate_damage(crop.pixels, crop.scale)
-    restorer = loaded(ready.info.id, asked.device)
+    context = Context(lambda: shared_prior(asked.device), ready.weights, asked.device)
+    restorer, unloaded = shelf().get(ready.info, context)
     begun = time.monotonic()
     subject = ready.subject(damage)
     made = restorer.restore(crop.pixels, subject, ready.options, seed=asked.seed, tick=stage(report, "restoring"))
@@ -357,7 +378,7 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
     settings = {"restorer": ready.info.id, "options": asdict(ready.options), "seed": asked.seed}
     report.tick("fitting into the photo", 1, 1)
     result, layer, lost = finishing.save(done, seen.out, asked.output, json.dumps(settings, sort_keys=True))
-    notes = finishing.joined(photo.notes, known, words, done.notes, lost)
+    notes = finishing.joined(photo.notes, known, words, done.notes, lost, unloaded)
     provenance = replace(
         _provenance(ready, asked, chosen, crop, result, seconds, identity),
         seen={**told, "scale": done.scale, "background": done.background},
@@ -433,7 +454,7 @@ def _provenance(
             "wanted": chosen.wanted,
         },
         device=str(ready.prior.device),
-        precision=precision(ready.prior.device),
+        precision="fp32" if ready.options.exact() else precision(ready.prior.device),
         seconds=seconds,
         identity=identity,
         result_sha256=sha256_file(result),

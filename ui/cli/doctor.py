@@ -53,12 +53,23 @@ def doctor(call: Call) -> None:
 def bench(
     call: Call,
     demo: Annotated[bool, typer.Option("--demo", help="Time the whole demo too; takes minutes.")] = False,
+    restorers: Annotated[
+        bool,
+        typer.Option("--restorers", help="Instead, time GFPGAN, CodeFormer and the like; needs no files of theirs."),
+    ] = False,
 ) -> None:
     """Measure the speed here. Start, page, one face, memory, each in a fresh process, against what is wanted."""
-    from engine.evaluation.bench import run
-
+    if demo and restorers:
+        raise typer.BadParameter("--restorers measures those alone; --demo goes with the rest.")
     with call.following() as report:
-        facts, rows = run(report, demo=demo, device=call.device)
+        if restorers:
+            from engine.evaluation import bench_restorers
+
+            facts, rows = bench_restorers.run(report, device=call.device)
+        else:
+            from engine.evaluation.bench import run
+
+            facts, rows = run(report, demo=demo, device=call.device)
     shown = [
         {
             "what": row.name,

@@ -23,7 +23,7 @@ restorers = typer.Typer(no_args_is_help=True, help="The ways to restore a face."
 PersonOption = Annotated[str | None, typer.Option("--person", help="Whose face it is: name or id.")]
 RestorerOption = Annotated[
     str | None,
-    typer.Option("--restorer", help="See `restorers list`; else dual-pivot with --person and diffbir without."),
+    typer.Option("--restorer", "--with", help="See `restorers list`; else dual-pivot with --person, diffbir without."),
 ]
 RecipeOption = Annotated[str, typer.Option("--recipe", help="For a person who is not personalized yet.")]
 
@@ -247,12 +247,17 @@ def _identity(made: dict[str, Any]) -> list[str]:
 def list_restorers(call: Call) -> None:
     """List the restorers with their options."""
     from engine.restorers import choice as known
-    from engine.restorers import find_all
+    from engine.restorers import find_all, lacking
 
+    weights = call.root / "weights"
     rows: list[dict[str, Any]] = [
         {
             **{name: getattr(info, name) for name in ("id", "title", "summary", "paper", "source", "license")},
             "needs_person": info.needs_person,
+            "size": info.size,
+            "weights": list(info.weights),
+            "lacking": lacking(info, weights),
+            "left_out": list(info.left_out),
             "options": [
                 {
                     "name": of.name,
@@ -261,6 +266,7 @@ def list_restorers(call: Call) -> None:
                     "high": known(of).high,
                     "choices": list(known(of).choices),
                     "help": known(of).help,
+                    "original": known(of).original,
                 }
                 for of in fields(info.options)
             ],
@@ -270,7 +276,9 @@ def list_restorers(call: Call) -> None:
     lines: list[str] = []
     for row in rows:
         lines += [f"{row['id']}: {row['title']}", f"  {row['summary']} Licence: {row['license']}."]
-        lines += [f"  --set {o['name']}={o['default']}  {_range(o)}{o['help']}" for o in row["options"]]
+        lines += [f"  Not ready: {row['lacking']}"] if row["lacking"] else []
+        lines += [f"  --set {o['name']}={o['default']}  {_range(o)}{o['help']}{_original(o)}" for o in row["options"]]
+        lines += [f"  Not here: {sentence}" for sentence in row["left_out"]]
     call.answer({"restorers": rows}, lines)
 
 
@@ -307,6 +315,10 @@ def read_choices(typed: list[str], kind: Any) -> dict[str, Any]:
         read[name.strip()] = value == "true" if switch else value
     read_options(kind, read)
     return read
+
+
+def _original(option: dict[str, Any]) -> str:
+    return f" The authors call it {option['original']}." if option["original"] else ""
 
 
 def _range(option: dict[str, Any]) -> str:
