@@ -20,6 +20,7 @@ from engine.progress import Report, stage
 from engine.studio import work
 from engine.studio.contact_sheet import write_sheet
 from engine.studio.lab import damaged, read_lab
+from engine.studio.shelf import shelf
 from engine.studio.work import Asked, Ready
 from engine.workspace import Workspace, sha256_file, write_json
 
@@ -95,9 +96,8 @@ def compare(workspace: Workspace, asked: Comparing, report: Report) -> dict[str,
     if not 1 <= len(asked.ways) <= MOST_WAYS:
         raise NothingToCompare(f"Choose 1 to {MOST_WAYS} restorers to compare, got {len(asked.ways)}.")
     labs = [read_lab(damage) for damage in asked.damages]
+    asked, lacked = _having_weights(workspace, asked)
     ones = [_asked(asked, way) for way in asked.ways]
-    for one in ones:
-        work.checked(one)
     photo = images.read_photo(asked.photo).pixels
     truth = _truth(asked, photo.shape)
     face, ready = _prepared(workspace, asked, ones, photo, report)
@@ -112,10 +112,10 @@ def compare(workspace: Workspace, asked: Comparing, report: Report) -> dict[str,
         "rows": [],
         "spread": [],
         "sheets": {},
-        "notes": _notes(asked, ready[0]),
+        "notes": [*lacked, *_notes(asked, ready[0])],
         "eyes": [],
     }
-    crop, pictures = _crop_of(photo, face, ready[0].prior.size), {}
+    crop, pictures = _crop_of(photo, face, max(one.size for one in ready)), {}
     known["eyes"] = [[round(float(v + 0.5) / crop.size, 4) for v in eye] for eye in _eyes(crop)]
     done, total = 0, max(1, len(labs)) * len(ready)
     embedded: list[list[Any]] = [[] for _ in ready]
@@ -146,6 +146,24 @@ def compare(workspace: Workspace, asked: Comparing, report: Report) -> dict[str,
     known["sheets"] = _sheets(asked.out, known, pictures)
     write_json(asked.out / FILE, known)
     return known
+
+
+def _having_weights(workspace: Workspace, asked: Comparing) -> tuple[Comparing, list[str]]:
+    """Leave out the restorers whose files are not there, and say why; the others are compared nevertheless."""
+    from engine.restorers import lacking
+
+    kept: list[Way] = []
+    said: list[str] = []
+    for way in asked.ways:
+        info, options = work.checked(_asked(asked, way))
+        why = lacking(info, workspace.weights, options)
+        if why:
+            said.append(f"{way.label or info.title} was left out. {why}")
+        else:
+            kept.append(way)
+    if not kept:
+        raise NothingToCompare(" ".join(dict.fromkeys(said)))
+    return replace(asked, ways=tuple(kept)), list(dict.fromkeys(said))
 
 
 def _asked(asked: Comparing, way: Way) -> Asked:
@@ -262,12 +280,21 @@ def _saved(pixels: images.Pixels, place: Path) -> str:
 def _restored(
     one: Ready, asked: Asked, given: images.Pixels, measured: _Measured, report: Report
 ) -> tuple[images.Pixels, float]:
-    restorer = work.loaded(one.info.id, asked.device)
+    """Give a restorer the crop at its own size, and its answer at the size of the comparison."""
+    from engine.restorers import Context
+
+    context = Context(lambda: work.shared_prior(asked.device), one.weights, asked.device)
+    restorer, unloaded = shelf().get(one.info, context)
+    for sentence in unloaded:
+        report.tick(sentence, 0, 1)
     begun = time.monotonic()
     subject = one.subject(measured.damage)
     tick = stage(report, f"comparing: {one.info.title}")
-    made = restorer.restore(given, subject, one.options, seed=asked.seed, tick=tick)
-    return made, round(time.monotonic() - begun, 3)
+    made = restorer.restore(
+        images.resize(given, (one.size, one.size)), subject, one.options, seed=asked.seed, tick=tick
+    )
+    seconds = round(time.monotonic() - begun, 3)
+    return images.resize(made, (given.shape[1], given.shape[0])), seconds
 
 
 class _Measured:
