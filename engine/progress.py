@@ -42,6 +42,10 @@ class Report(Protocol):
         """Say what became of one file of many: why, where it was not done, and the path of its result, or ""."""
         ...
 
+    def note(self, sentence: str) -> None:
+        """Say something that the user should know and that ends nothing."""
+        ...
+
 
 class SilentReport:
     """A report that nobody reads and that never stops the work."""
@@ -57,6 +61,9 @@ class SilentReport:
 
     def file(self, name: str, state: FileState, sentence: str, result: str) -> None:
         """See `Report.file`."""
+
+    def note(self, sentence: str) -> None:
+        """See `Report.note`."""
 
 
 def silent(done: int, total: int) -> None:

@@ -13,7 +13,7 @@ from engine import __version__
 from engine.errors import EngineError
 from engine.workspace import fingerprint, read_json, write_json
 
-LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow", "dlib-bin")
+LIBRARIES = ("torch", "diffusers", "transformers", "spandrel", "spandrel_extra_arches", "numpy", "pillow", "dlib-bin")
 
 VERSION = 2
 """Of the file. Version 1 lacks `recipe`, `references`, `tuned_sha256`, `result_sha256`, and of the face `score`,
@@ -49,7 +49,7 @@ class Provenance:
     """`box`, `points`, `scheme`, `score` and `detector` of the restored face and its crop's matrix `from_photo`, in
     photo pixels; `number` of `of` faces, from 1, the largest first; `wanted`, the number that was asked for or None."""
     prior: Mapping[str, str]
-    """SHA-256 of the prior's parts; empty for restorers without one."""
+    """SHA-256 of the prior's parts, or of the restorer's own files where it has any, by their ids."""
     tuned: str
     """Fingerprint of what the tuned model was made from, "" for blind restorers."""
     prompt: str

@@ -10,7 +10,7 @@ import torch
 
 from engine.prior.diffbir import keys
 from engine.prior.diffbir.widths import TOY, Widths
-from tests.parity import rule
+from tests.parity import diffbir_rule as rule
 
 PARITY = Path(__file__).parent / "parity"
 RULES = {

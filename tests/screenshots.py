@@ -18,6 +18,9 @@ from tests.test_screen import SECONDS, App, drop
 
 VIEWS = (("light", 1440, 900), ("dark", 1440, 900), ("narrow", 390, 844))
 
+STATES = {"side": "g", "face": "e", "difference": "d", "lens": "dl", "one": "lo", "keys": "?"}
+"""States of the viewer, each with the keys that lead to it from the one before."""
+
 
 def take(folder: Path) -> None:
     """Drop the sample person's photos on the page, restore one, and photograph the page in each view."""
@@ -35,12 +38,12 @@ def take(folder: Path) -> None:
         drop(page, "#damaged", [PERSON / "damaged" / "old-02.jpg"])
         page.locator("#damaged .lk-box").wait_for(timeout=60 * SECONDS)
         page.get_by_role("button", name="Restore", exact=True).click()
-        page.locator(".lk-facts").wait_for(timeout=900 * SECONDS)
+        page.locator("#viewer .lk-facts").wait_for(timeout=900 * SECONDS)
         for name, width, height in VIEWS:
             page.set_viewport_size({"width": width, "height": height})
             page.emulate_media(color_scheme="dark" if name == "dark" else "light")
             page.goto(app.address)
-            page.locator(".lk-facts").wait_for(timeout=60 * SECONDS)
+            page.locator("#viewer .lk-facts").wait_for(timeout=60 * SECONDS)
             page.wait_for_function("[...document.images].every((image) => image.complete)")
             raw = folder / f".{name}.png"
             page.screenshot(path=raw, full_page=name == "narrow")
@@ -48,6 +51,23 @@ def take(folder: Path) -> None:
             target.unlink(missing_ok=True)
             raw.replace(target)
             sys.stdout.write(f"{target}: {images.read_photo(target).width} px wide\n")
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.emulate_media(color_scheme="light")
+        page.locator("#viewer .lk-canvas").focus()
+        for name, keys in STATES.items():
+            for key in keys:
+                page.keyboard.press(key)
+            page.wait_for_timeout(0.3 * SECONDS)
+            page.screenshot(path=folder / f"viewer-{name}.png")
+        page.keyboard.press("Escape")
+        page.get_by_role("tab", name="Compare").click()
+        page.get_by_label("Damage lab").check()
+        page.locator("#lab-presets").get_by_label("Old print").check()
+        page.locator("#lab-clean input").click()
+        page.get_by_role("option").nth(1).click()
+        page.get_by_role("button", name="Compare", exact=True).click()
+        page.locator("#comparison .lk-sheets").wait_for(timeout=900 * SECONDS)
+        page.screenshot(path=folder / "compare.png")
         running.close()
         app.stop()
 

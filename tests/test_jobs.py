@@ -174,6 +174,32 @@ def test_a_stop_takes_hold_at_the_next_tick_and_the_work_clears_up(runner):
     assert runner.job(job.id) == job
 
 
+def test_a_pause_holds_the_work_at_a_tick_until_it_is_over_and_a_paused_job_can_be_stopped(runner):
+    job = runner.start("tick_on", {})
+    until(lambda: progress(runner, job, "walking"))
+    runner.pause(job.id)
+    until(lambda: any(e.event == "paused" for e in runner.events(job.id)))
+    assert runner.job(job.id).paused and runner.job(job.id).state == "running"
+    held = len(runner.events(job.id))
+    time.sleep(0.5)
+    assert len(runner.events(job.id)) == held
+    runner.resume(job.id)
+    until(lambda: [e.event for e in runner.events(job.id, held)][:2] == ["resumed", "progress"])
+    assert not runner.job(job.id).paused
+    runner.pause(job.id)
+    until(lambda: [e.event for e in runner.events(job.id)].count("paused") == 2)
+    runner.stop(job.id)
+    over = runner.wait(job.id, PATIENCE)
+    assert over.state == "stopped" and not over.paused and (over.folder / "cleared-up").exists()
+
+
+def test_a_pause_is_no_part_of_the_rate(runner):
+    pace = Pace()
+    assert pace.seconds_left("walking", 0, 10, 0.0) is None
+    pace.leave_out(100.0)
+    assert pace.seconds_left("walking", 5, 10, 105.0) == 5.0
+
+
 def test_a_job_that_is_stopped_before_it_began_does_nothing(tmp_path):
     with closing(Runner(tmp_path / "jobs", work)) as runner:
         with FileLock(tmp_path / "jobs" / WORKER_LOCK):  # as if an earlier worker had not ended

@@ -23,7 +23,7 @@ from engine.prior.sample import sample, scheduler
 from engine.prior.settings import Pull, Sampling
 from engine.restore import fix_colour
 from tests import diffbir_files as files
-from tests.parity import rule
+from tests.parity import diffbir_rule as rule
 from tests.parity.make_diffbir import PROMPTS, SIDE
 
 NETWORK, LOOP = 1e-4, 1e-3
@@ -238,7 +238,7 @@ def test_tokens_of_a_prompt_are_clips():
 FULL_FILES = {"unet": "denoiser", "controlnet": "guide", "vae": "autoencoder", "clip": "text"}
 
 
-@pytest.mark.full
+@pytest.mark.parity_full
 @pytest.mark.parametrize("theirs", FULL_FILES)
 def test_a_network_of_the_published_size_computes_what_the_official_one_does(theirs):
     """One at a time: the largest takes 3.5 GB."""

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine import restorers
 from engine.progress import Cancelled, silent
-from engine.restorers import BadOption, Context, NoSuchRestorer, Options, Subject, choice, find, find_all, read_options
+from engine.restorers import (
+    BadOption,
+    Context,
+    NoSuchRestorer,
+    Options,
+    PackageMissing,
+    Subject,
+    choice,
+    find,
+    find_all,
+    lacking,
+    read_options,
+    require,
+)
 from engine.restorers.dual_pivot import NotPersonalized
+from engine.weights import WeightsMissing
+from tests.parity.ports import small_restorer
 from tests.toys import drawn_face, toy_prior
 
 ALL = find_all()
@@ -28,18 +44,32 @@ def context(tmp_path_factory):
 @pytest.fixture(scope="module")
 def subject(context, tmp_path_factory):
     """Somebody with a tuned model that does nothing yet."""
-    from engine.tuning.tuned import lora_of, with_lora, write_tuned
+    from engine.tuning import TextPivot
+    from engine.tuning.adapters import delta_of, trainable
+    from engine.tuning.steps import named
+    from engine.tuning.tuned import write_part, write_tuned
 
     folder = tmp_path_factory.mktemp("tuned")
     prior = context.prior()
-    lora = {"rank": 2, "alpha": 2.0, "targets": ["to_q", "conv1"]}
-    made = with_lora(prior.denoiser, rank=2, alpha=2.0, targets=("to_q", "conv1"))
-    write_tuned(folder, lora_of(made), {"fingerprint": "f" * 64, "prior": dict(prior.sha256), "lora": lora})
+    pivot = TextPivot(rank=2, alpha=2.0, targets=("to_q", "conv1"))
+    delta = named("denoiser", delta_of(trainable(prior.denoiser, pivot), prior.denoiser, pivot))
+    known = {"fingerprint": "f" * 64, "prior": dict(prior.sha256), "prior_name": prior.name}
+    write_tuned(folder, {"text": write_part(folder, "text", delta)}, known)
     return Subject("a photo of a sks man", (), folder)
 
 
 def few_steps(info):
-    return read_options(info.options, {"steps": 2} if "steps" in {f.name for f in fields(info.options)} else {})
+    fewer = {"steps": 2, "start": 2} if info.id == "difface" else {"steps": 2}
+    known = {f.name for f in fields(info.options)}
+    return read_options(info.options, {name: value for name, value in fewer.items() if name in known})
+
+
+def loaded(info, context):
+    """A restorer, and a face that it takes; one of others has its small network, filled by a rule."""
+    if info.weights:
+        small = small_restorer(info.id)
+        return small, drawn_face(size=small.size)
+    return info.load(context), drawn_face()
 
 
 def test_the_four_first_restorers_are_found_in_their_order():
@@ -66,9 +96,9 @@ def test_every_option_has_a_title_a_help_and_a_default_within_its_range(info):
 
 @ids
 def test_a_restorer_gives_a_face_of_the_same_shape_and_leaves_its_input_alone(info, context, subject):
-    face = drawn_face()
+    restorer, face = loaded(info, context)
     before = face.copy()
-    made = info.load(context).restore(face, subject, few_steps(info), seed=1, tick=silent)
+    made = restorer.restore(face, subject, few_steps(info), seed=1, tick=silent)
     assert made.shape == face.shape and made.dtype == np.float32
     assert made.min() >= 0 and made.max() <= 1
     assert np.array_equal(face, before)
@@ -76,8 +106,8 @@ def test_a_restorer_gives_a_face_of_the_same_shape_and_leaves_its_input_alone(in
 
 @ids
 def test_the_same_seed_gives_the_same_face(info, context, subject):
-    restorer = info.load(context)
-    faces = [restorer.restore(drawn_face(), subject, few_steps(info), seed=4, tick=silent) for _ in range(2)]
+    restorer, face = loaded(info, context)
+    faces = [restorer.restore(face, subject, few_steps(info), seed=4, tick=silent) for _ in range(2)]
     assert np.array_equal(faces[0], faces[1])
 
 
@@ -89,8 +119,9 @@ def test_a_tick_is_called_and_can_stop_the_work(info, context, subject):
         seen.append((done, total))
         raise Cancelled
 
+    restorer, face = loaded(info, context)
     with pytest.raises(Cancelled):
-        info.load(context).restore(drawn_face(), subject, few_steps(info), seed=0, tick=tick)
+        restorer.restore(face, subject, few_steps(info), seed=0, tick=tick)
     assert len(seen) == 1 and seen[0][0] <= seen[0][1]
 
 
@@ -113,6 +144,99 @@ def test_option_values_are_checked():
             read_options(kind, values)
         assert words in str(error.value)
     assert read_options(kind, {"steps": "12"}).steps == 12  # as a command line gives it
+
+
+# Restorers of others
+
+PEERS = [info for info in ALL if info.weights]
+peers = pytest.mark.parametrize("info", PEERS, ids=lambda info: info.id)
+
+
+def test_the_peers_are_there():
+    assert {"codeformer", "difface", "gfpgan", "restoreformer"} <= {info.id for info in PEERS}
+
+
+@peers
+def test_a_peer_says_what_it_takes_and_what_it_leaves_out(info):
+    assert info.size == 512 and info.memory > 0 and "@" in info.source and info.left_out
+    assert all(sentence.endswith(".") for sentence in info.left_out)
+
+
+@peers
+def test_a_face_of_another_size_is_no_face_for_a_fixed_network(info):
+    with pytest.raises(ValueError, match=r"takes faces of \d+ x \d+ px, got \(48, 48, 3\)"):
+        small_restorer(info.id).restore(drawn_face(size=48), Subject(), few_steps(info), seed=0, tick=silent)
+
+
+@peers
+def test_fast_is_not_exact_and_those_that_choose_codes_are_always_exact(info):
+    assert info.options().exact()
+    if info.id in ("codeformer", "restoreformer"):
+        assert "fast" not in {field.name for field in fields(info.options)}
+        return
+    assert not read_options(info.options, {"fast": True}).exact()
+    restorer = small_restorer(info.id)
+    face = drawn_face(size=restorer.size)
+    exact, fast = few_steps(info), replace(few_steps(info), fast=True)
+    if info.id == "gfpgan":  # else the noise is most of it
+        exact, fast = (replace(options, fresh_noise=False) for options in (exact, fast))
+    made = [restorer.restore(face, Subject(), options, seed=0, tick=silent) for options in (exact, fast)]
+    assert made[1].dtype == np.float32 and np.abs(made[0] - made[1]).mean() < 0.05
+
+
+@peers
+def test_a_peer_without_its_file_says_which_and_how_to_get_it(info, tmp_path):
+    sentence = lacking(info, tmp_path)
+    assert f"python app.py weights get {info.weights_for(info.options())[0]}" in sentence
+    with pytest.raises(WeightsMissing) as error:
+        require(info, info.options(), tmp_path)
+    assert str(error.value) == sentence
+    assert "no folder of weights" in lacking(info, None)
+    for other in ("enlarge", "cleaner", "diffbir", "dual-pivot"):
+        assert not lacking(find(other), tmp_path)
+
+
+def test_another_version_needs_another_file(tmp_path):
+    info = find("gfpgan")
+    for version in ("1.2", "1.3", "1.4"):
+        assert f"gfpgan-{version}" in lacking(info, tmp_path, read_options(info.options, {"version": version}))
+    context = Context(lambda: pytest.fail("the prior is not needed"), tmp_path)
+    restorer = info.load(context)
+    with pytest.raises(WeightsMissing, match=r"weights get gfpgan-1\.3"):
+        options = read_options(info.options, {"version": "1.3"})
+        restorer.restore(drawn_face(size=512), Subject(), options, seed=0, tick=silent)
+
+
+def test_codeformer_needs_a_package_that_nobody_gets_unasked(monkeypatch, tmp_path):
+    import importlib.util
+
+    seen = importlib.util.find_spec
+    monkeypatch.setattr(
+        "engine.restorers._contract.find_spec", lambda name: None if name == "spandrel_extra_arches" else seen(name)
+    )
+    info = find("codeformer")
+    sentence = (
+        r'CodeFormer needs the package spandrel_extra_arches, .* Run: pip install "spandrel_extra_arches>=0\.2,<0\.3"'
+    )
+    with pytest.raises(PackageMissing, match=sentence):
+        info.load(Context(lambda: pytest.fail("the prior is not needed"), tmp_path))
+    assert "spandrel_extra_arches" in lacking(info, tmp_path)
+    named = (Path(__file__).parents[1] / "requirements.txt").read_text(encoding="utf-8")
+    assert f'#   pip install "{info.package}"' in named.splitlines()  # and in no other line
+    assert not any(line.startswith("spandrel_extra_arches") for line in named.splitlines())
+
+
+def test_codeformers_weight_reaches_the_network():
+    restorer, info = small_restorer("codeformer"), find("codeformer")
+    face = drawn_face(size=512)
+    made = [
+        restorer.restore(face, Subject(), read_options(info.options, {"weight": weight}), seed=0, tick=silent)
+        for weight in (0, 0.5, 1)
+    ]
+    assert np.abs(made[0] - made[1]).mean() > 0.01 and np.abs(made[1] - made[2]).mean() > 0.01
+
+
+# Finding
 
 
 def test_an_unknown_restorer_is_refused_with_the_ids_there_are():

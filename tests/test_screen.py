@@ -138,25 +138,25 @@ def seen(
     result.texts["notice"] = page.locator("#references .lk-notice").inner_text()
     result.texts["verdicts"] = page.locator("#references .lk-status").inner_text()
     result.texts["face"] = page.locator(".lk-face").first.get_attribute("aria-label") or ""
-    result.texts["hint"] = page.locator(".lk-idle").inner_text()
+    result.texts["hint"] = page.locator("#work .lk-idle").inner_text()
     drop(page, "#damaged", [sample_damaged[0]])
     page.locator("#damaged .lk-box").wait_for(timeout=20 * SECONDS)
     result.texts["found"] = page.locator("#damaged .lk-status").inner_text()
     page.get_by_role("button", name="Restore", exact=True).click()
-    page.locator(".lk-stop").wait_for()
+    page.locator("#work .lk-stop").wait_for()
     page.reload()
-    page.locator(".lk-stop").wait_for()
+    page.locator("#work .lk-stop").wait_for()
     result.texts["references after reload"] = page.locator("#references .lk-status").inner_text()
     result.texts["button while running"] = str(page.get_by_role("button", name="Restore", exact=True).is_enabled())
-    over = page.locator(".lk-facts, .lk-work .lk-notice").locator("visible=true")
+    over = page.locator("#viewer .lk-facts, #work .lk-notice").locator("visible=true")
     over.wait_for(timeout=300 * SECONDS)  # some twenty seconds on a machine that does nothing else
-    if page.locator(".lk-facts").is_hidden():
+    if page.locator("#viewer .lk-facts").is_hidden():
         pytest.fail(f"the job did not finish: {over.inner_text()}", pytrace=False)
     with page.expect_download() as coming:
         page.get_by_role("link", name="Download").click()
     coming.value.save_as(result.download)
     result.texts["name"] = coming.value.suggested_filename
-    result.texts["identity"] = page.locator(".lk-identity").inner_text()
+    result.texts["identity"] = page.locator("#viewer .lk-identity").inner_text()
     result.flaws = serious_flaws(page)
     yield result
     context.close()
@@ -212,30 +212,58 @@ def test_the_split_is_moved_and_before_is_held_by_keys_alone(
 ) -> None:
     page = browser_page
     page.goto(seen.app.address)
-    page.locator(".lk-facts").wait_for()  # a second browser sees the same result
+    page.locator("#viewer .lk-facts").wait_for()  # a second browser sees the same result
     handle = page.get_by_role("slider", name="Line between before and after")
     handle.focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Shift+ArrowRight")
-    assert handle.get_attribute("aria-valuenow") == "12"
-    after = page.locator("[data-pane=after]")
-    page.keyboard.down("b")
-    after.wait_for(state="hidden")
-    page.keyboard.up("b")
-    after.wait_for(state="visible")
+    page.wait_for_function("document.querySelector('#viewer .lk-handle').getAttribute('aria-valuenow') === '12'")
+    page.locator("#viewer .lk-canvas").focus()
+    own = page.locator("#viewer [data-pane='1'] [data-layer=own]")
+    page.keyboard.down(" ")
+    own.wait_for(state="hidden")
+    page.keyboard.up(" ")
+    own.wait_for(state="visible")
     page.get_by_label("Name").focus()
     page.keyboard.press("d")
     assert handle.is_visible(), "a letter typed into a field changed the view"
     page.get_by_label("Name").press("Enter")
     page.get_by_text(f"There is nobody called {NAME}d yet.").wait_for()
     page.get_by_role("button", name="Back to").click()
-    page.locator(".lk-canvas").focus()
-    page.keyboard.press("d")
+    page.locator("#viewer .lk-canvas").focus()
+    page.keyboard.press("g")
     handle.wait_for(state="hidden")
-    both = page.locator(".lk-pane img").evaluate_all("images => images.map((image) => image.style.transform)")
+    script = "stacks => stacks.map((stack) => stack.style.transform)"
+    both = page.locator("#viewer [data-layer=own] .lk-stack").evaluate_all(script)
+    assert len(both) == 2
     assert both[0] == both[1]
+    assert page.locator("#viewer .lk-tile:visible").count() == 3
     assert console_errors == []
+
+
+def test_a_second_result_is_added_and_the_first_comes_back_with_its_settings(seen: Seen, browser_page: Page) -> None:
+    page = browser_page
+    page.goto(seen.app.address)
+    page.locator("#viewer .lk-facts").wait_for()
+    page.get_by_role("button", name="Knobs").click()
+    seed = page.locator("#knob-seed input")
+    seed.fill("5")
+    seed.press("Tab")
+    page.get_by_role("button", name="Restore", exact=True).click()
+    told = page.locator("#viewer .lk-photos > span")
+    page.wait_for_function(
+        "document.querySelector('#viewer .lk-photos > span').textContent === 'Result 2 of 2'", timeout=300 * SECONDS
+    )
+    page.locator("#viewer .lk-canvas").focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("document.querySelector('#viewer .lk-photos > span').textContent === 'Result 1 of 2'")
+    assert seed.input_value() == "5"
+    page.get_by_role("button", name="Settings of the shown result").click()
+    page.wait_for_function("document.querySelector('#knob-seed input').value === '0'")
+    page.reload()
+    told.get_by_text("Result 1 of 2").wait_for()
+    assert page.locator("#viewer .lk-identity").inner_text() == seen.texts["identity"]
 
 
 def test_a_face_is_left_out_and_taken_back_by_keys(seen: Seen, browser_page: Page) -> None:
@@ -265,9 +293,9 @@ def test_a_face_that_is_not_found_is_marked_by_hand_and_corrected_by_keys(
     page.locator("#damaged .lk-notice").wait_for(timeout=60 * SECONDS)
     assert "Mark the face" in page.locator("#damaged .lk-notice").inner_text()
     page.get_by_role("button", name="Mark the face").click()
-    told = page.locator(".lk-marking p")
+    told = page.locator("#viewer .lk-marking p")
     assert "eye at the left" in told.inner_text()
-    picture = page.locator("[data-pane=before] img").bounding_box()
+    picture = page.locator("#viewer [data-pane='0'] [data-layer=own] img").bounding_box()
     assert picture is not None
 
     def click(x: float, y: float) -> None:
@@ -279,7 +307,7 @@ def test_a_face_that_is_not_found_is_marked_by_hand_and_corrected_by_keys(
     click(250, 120)
     assert "mouth" in told.inner_text()
     click(200, 210)
-    assert page.locator(".lk-point").count() == 3
+    assert page.locator("#viewer .lk-point").count() == 3
     page.get_by_role("button", name="Mouth").focus()
     for _ in range(5):
         page.keyboard.press("Shift+ArrowDown")
@@ -294,9 +322,9 @@ def test_a_face_that_is_not_found_is_marked_by_hand_and_corrected_by_keys(
     assert np.allclose(mouth, [200, 210 + 50 / scale], atol=2.5)
     # The marks are there to be moved again, and Escape leaves them as they were.
     page.get_by_role("button", name="Mark the face").click()
-    assert page.locator(".lk-point").count() == 3
+    page.locator("#viewer .lk-point").nth(2).wait_for()
     page.keyboard.press("Escape")
-    assert page.locator(".lk-marking").is_hidden()
+    assert page.locator("#viewer .lk-marking").is_hidden()
     # An impossible face is refused in words.
     page.get_by_role("button", name="Mark the face").click()
     page.get_by_role("button", name="Start over").click()
@@ -306,7 +334,7 @@ def test_a_face_that_is_not_found_is_marked_by_hand_and_corrected_by_keys(
     page.get_by_text("no face is like that").wait_for(timeout=20 * SECONDS)
     # The photo of the other tests comes back, and with it its result.
     drop(page, "#damaged", [sample_damaged[0]])
-    page.locator(".lk-facts").wait_for(timeout=30 * SECONDS)
+    page.locator("#viewer .lk-facts").wait_for(timeout=30 * SECONDS)
 
 
 def test_a_file_that_was_not_dropped_here_is_not_read(
@@ -346,10 +374,10 @@ def test_after_a_restart_all_is_still_there_no_process_was_left_and_a_taken_port
     assert seen.app.address != was
     page = browser_page
     page.goto(seen.app.address)
-    page.locator(".lk-facts").wait_for(timeout=20 * SECONDS)
+    page.locator("#viewer .lk-facts").wait_for(timeout=20 * SECONDS)
     page.locator("#references .lk-status").get_by_text("3 of 3 used").wait_for(timeout=20 * SECONDS)
     assert page.get_by_label("Name").input_value() == NAME
-    assert page.locator(".lk-identity").inner_text() == seen.texts["identity"]
+    assert page.locator("#viewer .lk-identity").inner_text() == seen.texts["identity"]
 
 
 @pytest.mark.parametrize(

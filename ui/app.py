@@ -90,10 +90,12 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
     """
     import gradio as gr
 
-    from ui import damaged, references, restoring, top, viewer
+    from engine.studio.board import Board
+    from ui import comparing, damaged, picture, references, restoring, top, viewer
     from ui.follow import QUIET, Follower, Page, Shown
 
-    follower = Follower(desk.studio.runner)
+    follower, compared = Follower(desk.studio.runner), Follower(desk.studio.runner)
+    board = Board(desk)
     with gr.Blocks(analytics_enabled=False, title=say("app"), fill_width=True) as blocks:
         # Outside of anything that opens and closes: what is not on the page neither ticks nor remembers.
         clock = gr.Timer(SECONDS_BETWEEN_LOOKS)
@@ -104,7 +106,8 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
                 with gr.Column(elem_id="third"):
                     third = restoring.draw(recipes, default_recipe)
             with gr.Column(elem_id="stage"):
-                picture = viewer.draw()
+                stage = viewer.draw("viewer")
+        bench = comparing.draw()
         page = Page(
             desk,
             (
@@ -113,18 +116,22 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
                 Shown(second, lambda view: damaged.show(desk, view)),
                 Shown(third.work, lambda view: restoring.show(desk, view, follower)),
                 Shown(third.button, restoring.ready, lambda ready: gr.update(interactive=ready)),
-                Shown(picture, lambda view: viewer.show(desk, view)),
+                Shown(stage, lambda view: picture.show(desk, view)),
+                *comparing.shown(bench, desk, board, compared),
             ),
         )
         references.connect(first, desk, page)
-        damaged.connect(second, picture, desk, page)
-        restoring.connect(third, desk, page)
+        damaged.connect(second, stage, desk, page)
+        restoring.connect(third, desk, page, recipes)
+        page.on(stage.stepped, lambda event: desk.step_result(1 if int(event.step) > 0 else -1))
+        comparing.connect(bench, desk, board, page, (third, recipes))
 
         def opened() -> list[Any]:
             view: View = desk.view()
-            return [*page.updates({}), *restoring.kept_knobs(third, view, recipes)]
+            kept = [*restoring.kept_knobs(third, view, recipes), *comparing.kept_knobs(bench, board.view(), view)]
+            return [*page.updates({}), *kept]
 
-        blocks.load(opened, None, [*page.outputs, *third.knobs], **QUIET)
+        blocks.load(opened, None, [*page.outputs, *third.knobs, *bench.knobs], **QUIET)
         clock.tick(page.updates, page.seen, page.outputs, trigger_mode="once", **QUIET)
     return blocks
 
@@ -137,7 +144,7 @@ def launch(page: gr.Blocks, desk: Desk, port: int) -> str:
     import gradio as gr
     from starlette.middleware import Middleware
 
-    from ui import parts
+    from ui import parts, viewer
 
     gr.set_static_paths(desk.previews)
     workspace = desk.studio.workspace
@@ -161,7 +168,7 @@ def launch(page: gr.Blocks, desk: Desk, port: int) -> str:
         pwa=False,
         strict_cors=True,
         theme=parts.theme(),
-        head=parts.head(),
+        head=parts.head() + viewer.head(),
         favicon_path=parts.ASSETS / "icon.svg",
         app_kwargs={"middleware": [Middleware(Guard)]},
     )

@@ -61,7 +61,7 @@ def _photo(desk: Desk, photo: DamagedPhoto) -> dict[str, Any]:
     sides = (photo.width, photo.height, photo.width, photo.height)
     hint = say("this_face" if photo.chosen else "which_face") if len(photo.faces) > 1 else ""
     return {
-        "src": address(desk, photo.preview),
+        "src": address(desk, photo.proxy.small),
         "name": photo.file.name,
         "size": say("photo_size", width=photo.width, height=photo.height),
         "hint": hint,

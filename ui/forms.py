@@ -27,18 +27,24 @@ class Form:
         return [gr.update(value=values[name]) if name in values else gr.skip() for name in self.controls]
 
 
-def draw(kind: type[Options], *, advanced: bool, first: Iterable[str] = ()) -> Form:
+def draw(kind: type[Options], *, advanced: bool, first: Iterable[str] = (), name: str = "knob") -> Form:
     """Draw the advanced or the plain controls of a kind of options where Gradio's layout now stands.
 
     Args:
         kind: a restorer's options.
         advanced: which half to draw.
+        name: what the controls' ids on the page begin with.
         first: names that stand before the others, in this order; the others follow as they are declared.
     """
     order = list(first)
     found = [field for field in fields(kind) if choice(field).advanced is advanced]
     found.sort(key=lambda field: order.index(field.name) if field.name in order else len(order))
-    return Form({field.name: _control(field, choice(field)) for field in found})
+    return Form({field.name: _control(field, choice(field), name) for field in found})
+
+
+def names(kind: type[Options], *, advanced: bool) -> list[str]:
+    """Give the names of the advanced or the plain options of a kind."""
+    return [field.name for field in fields(kind) if choice(field).advanced is advanced]
 
 
 def joined(*forms: Form) -> Form:
@@ -46,12 +52,12 @@ def joined(*forms: Form) -> Form:
     return Form({name: control for form in forms for name, control in form.controls.items()})
 
 
-def _control(field: Field[Any], known: Choice) -> Component:
+def _control(field: Field[Any], known: Choice, name: str) -> Component:
     shared: dict[str, Any] = {
         "value": field.default,
         "label": known.title,
         "info": known.help,
-        "elem_id": f"knob-{field.name.replace('_', '-')}",
+        "elem_id": f"{name}-{field.name.replace('_', '-')}",
         "interactive": True,
     }
     if known.choices:

@@ -29,11 +29,14 @@ def part(name: str, *, elem_id: str | None = None) -> gr.HTML:
         js_on_load=script.read_text(encoding="utf-8") if script.exists() else None,
         elem_id=elem_id or name,
         apply_default_css=False,
-        words=WORDS,
-        suffixes=sorted(PHOTO_SUFFIXES),
-        accept=",".join(sorted(PHOTO_SUFFIXES)),
-        largest=LARGEST_MB,
+        **shared_props(),
     )
+
+
+def shared_props() -> dict[str, Any]:
+    """Give what the scripts of all parts know: every text, and which files are taken."""
+    suffixes = sorted(PHOTO_SUFFIXES)
+    return {"words": WORDS, "suffixes": suffixes, "accept": ",".join(suffixes), "largest": LARGEST_MB}
 
 
 def head() -> str:

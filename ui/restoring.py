@@ -29,6 +29,7 @@ class Drawn:
     """The step's components."""
 
     button: gr.Button
+    take: gr.Button
     work: gr.HTML
     form: forms.Form
     finish: forms.Form
@@ -48,6 +49,7 @@ def draw(recipes: Sequence[str], recipe: str) -> Drawn:
     button = gr.Button(say("restore"), variant="primary", elem_id="restore", interactive=False)
     work = part("work")
     with gr.Accordion(say("knobs"), open=False, elem_id="knobs"):
+        take = gr.Button(say("take_shown"), elem_id="take-shown", size="sm")
         plain = forms.draw(options, advanced=False, first=FIRST)
         chosen = gr.Dropdown(
             [(RECIPES[name].name.capitalize(), name) for name in recipes],
@@ -62,7 +64,7 @@ def draw(recipes: Sequence[str], recipe: str) -> Drawn:
         with gr.Accordion(say("more_knobs"), open=False, elem_id="more-knobs"):
             advanced = forms.draw(options, advanced=True)
             more_fitted = forms.draw(FinishOptions, advanced=True)
-    return Drawn(button, work, forms.joined(plain, advanced), forms.joined(fitted, more_fitted), chosen, seed)
+    return Drawn(button, take, work, forms.joined(plain, advanced), forms.joined(fitted, more_fitted), chosen, seed)
 
 
 def ready(view: View) -> bool:
@@ -74,8 +76,8 @@ def show(desk: Desk, view: View, follower: Follower) -> dict[str, Any]:
     """Give what the progress panel shows."""
     job = view.job
     if job is not None and _runs(job):
-        return {"running": True, **_progress(job, follower)}
-    end = _end(job) if job is not None and not desk.job_read else ""
+        return {"running": True, **progress_of(job, follower)}
+    end = end_of(job) if job is not None and not desk.job_read else ""
     return {
         "running": False,
         "hint": _missing(view) or ("" if view.result or job is not None else say("ready_new")),
@@ -84,7 +86,7 @@ def show(desk: Desk, view: View, follower: Follower) -> dict[str, Any]:
     }
 
 
-def connect(drawn: Drawn, desk: Desk, page: Page) -> None:
+def connect(drawn: Drawn, desk: Desk, page: Page, recipes: Sequence[str]) -> None:
     """Let the button and the knobs do their work."""
 
     def chosen(given: Mapping[Component, Any]) -> dict[str, Any]:
@@ -105,6 +107,12 @@ def connect(drawn: Drawn, desk: Desk, page: Page) -> None:
         with explained():
             desk.keep_knobs(chosen(given))
 
+    def take() -> list[Any]:
+        with explained():
+            desk.take_settings()
+        return kept_knobs(drawn, desk.view(), recipes)
+
+    drawn.take.click(take, None, drawn.knobs, **VERB)
     knobs = set(drawn.knobs)
     drawn.button.click(begin, {*knobs, page.seen}, page.outputs, trigger_mode="once", **VERB)
     changes = [getattr(knob, "release" if isinstance(knob, gr.Slider) else "input") for knob in drawn.knobs]
@@ -141,7 +149,8 @@ def _missing(view: View) -> str:
     return "" if view.photo is not None else say("need_photo")
 
 
-def _progress(job: Job, follower: Follower) -> dict[str, Any]:
+def progress_of(job: Job, follower: Follower) -> dict[str, Any]:
+    """Give how far a running job is, in words and as a share."""
     progress = follower.progress(job)
     stopping = (job.folder / "stop").exists()
     if progress is None:
@@ -167,7 +176,7 @@ def time_left(seconds: float | None) -> str:
     return say("left_hours", n=round(seconds / 3600))
 
 
-def _end(job: Job) -> str:
+def end_of(job: Job) -> str:
     """Say how a job ended that did not finish; "" for one that did."""
     if job.state == "failed" and job.bug:
         return say("bug", log=job.log)

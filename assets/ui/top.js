@@ -1,10 +1,51 @@
+// The bar: which screen is to be seen, what the machine is, light or dark. The screen stands in the address, so that a
+// reload or a second window shows the same one.
 const { theme } = window.likeness;
 const line = element.querySelector(".lk-device");
+const tabs = [...element.querySelectorAll("[role=tab]")];
 const show = () => {
   line.textContent = props.value || "";
 };
+
+function turn() {
+  const wanted = location.hash.slice(1);
+  const screen = tabs.some((tab) => tab.dataset.screen === wanted) ? wanted : tabs[0].dataset.screen;
+  document.body.dataset.screen = screen;
+  for (const tab of tabs) {
+    const on = tab.dataset.screen === screen;
+    tab.setAttribute("aria-selected", String(on));
+    tab.tabIndex = on ? 0 : -1;
+    const panel = document.getElementById(tab.dataset.screen);
+    if (!panel) continue;
+    tab.setAttribute("aria-controls", panel.id);
+    panel.setAttribute("role", "tabpanel");
+    panel.setAttribute("aria-labelledby", tab.id);
+  }
+}
+
+function go(tab) {
+  history.replaceState(null, "", "#" + tab.dataset.screen);
+  turn();
+}
+
+for (const [index, tab] of tabs.entries()) {
+  tab.addEventListener("click", () => go(tab));
+  tab.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const next = tabs[(index + step + tabs.length) % tabs.length];
+    go(next);
+    next.focus();
+  });
+}
+window.addEventListener("hashchange", turn);
 element.querySelector(".lk-theme").addEventListener("click", theme.turn);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", theme.apply);
 theme.apply();
 watch("value", show);
 show();
+turn();
+// The screens may come after the bar.
+requestAnimationFrame(turn);

@@ -3,6 +3,7 @@ const find = (selector) => element.querySelector(selector);
 const words = props.words;
 const bar = find(".lk-bar");
 const stop = find(".lk-stop");
+let titled = false;
 
 function show() {
   const value = props.value || {};
@@ -23,7 +24,10 @@ function show() {
   find(".lk-notices").replaceChildren(
     ...(value.notice ? [notice(value.notice, words.close, () => trigger("read", {}), value.bad)] : []),
   );
-  document.title = value.running && known ? Math.round(100 * value.share) + " % " + words.app : words.app;
+  // Two screens have such a panel; only the one with something under way may have the title.
+  if (value.running && known) document.title = Math.round(100 * value.share) + " % " + words.app;
+  else if (titled) document.title = words.app;
+  titled = !!value.running && known;
 }
 
 stop.addEventListener("click", () => {

@@ -118,7 +118,7 @@ def help_seconds(runs: int = HELP_RUNS) -> float:
     taken: list[float] = []
     for _ in range(runs):
         begun = time.perf_counter()
-        _finished([sys.executable, str(APP), "--help"])
+        finished([sys.executable, str(APP), "--help"])
         taken.append(time.perf_counter() - begun)
     return round(statistics.median(taken), 3)
 
@@ -133,7 +133,7 @@ def heavy_for_help() -> list[str]:
         "except SystemExit:\n"
         f"    print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
     )
-    return [name for name in HEAVY if f"'{name}'" in _finished([sys.executable, "-c", watch]).stderr]
+    return [name for name in HEAVY if f"'{name}'" in finished([sys.executable, "-c", watch]).stderr]
 
 
 def page_seconds() -> float:
@@ -162,7 +162,7 @@ def face_figures(device: str = "auto") -> dict[str, Any]:
         `load_seconds`, `find_seconds`, `first_seconds`, `again_seconds` (median of three), `peak_gib`, `device`,
         `precision`.
     """
-    answer = _finished([sys.executable, "-m", "engine.evaluation.bench", device])
+    answer = finished([sys.executable, "-m", "engine.evaluation.bench", device])
     figures: dict[str, Any] = json.loads(answer.stdout.strip().splitlines()[-1])
     return figures
 
@@ -172,7 +172,7 @@ def demo_seconds(device: str = "auto") -> float:
     with tempfile.TemporaryDirectory(prefix="likeness-bench-") as folder:
         begun = time.perf_counter()
         where = ["--workspace", folder, "--out", str(Path(folder) / "demo"), "--device", device]
-        _finished([sys.executable, str(APP), "demo", *where, "--json", "--quiet"])
+        finished([sys.executable, str(APP), "demo", *where, "--json", "--quiet"])
         return round(time.perf_counter() - begun, 1)
 
 
@@ -241,7 +241,13 @@ def peak_bytes() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def _finished(command: list[str]) -> subprocess.CompletedProcess[str]:
+def finished(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command in the project's folder and give what it said.
+
+    Raises:
+        BenchFailed: it failed; the sentence has its last words.
+        Cancelled: it was stopped.
+    """
     ended = subprocess.run(
         command, cwd=ROOT, env=_surroundings(), capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )

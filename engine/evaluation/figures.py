@@ -11,7 +11,7 @@ from typing import Any
 
 from engine import images
 from engine.errors import EngineError
-from engine.evaluation import bench, card, demo, galleries, people_table
+from engine.evaluation import bench, card, demo, evaluate, evaluation_page, galleries
 from engine.evaluation.doctor import machine
 from engine.prior import load
 from engine.progress import Report
@@ -69,7 +69,8 @@ def run(
         written.append(str(card.write_card(load.SHIPPED, measured, pictures)))
         card.write_damage_sheet(load.SHIPPED / "damage.jpg", faces, old)
     if "people" in parts:
-        people_table.run(workspace, people, out, report, recipe=recipe, device=device)
+        measured = evaluate.run(workspace, people, report, evaluate.Plan(recipe, device=device))
+        evaluation_page.write(measured, out)
         put("people", (out / "people.md").read_text(encoding="utf-8") + "\n" + where(device))
         _copy(out / "people.jpg", PICTURES / "people.jpg")
     if "galleries" in parts:

@@ -6,7 +6,7 @@ Knows pixels and points. Does not know people, restorers or diffusion. Nothing h
 from __future__ import annotations
 
 from engine.faces.chain import DETECTORS, Chain, Clean, detector
-from engine.faces.crop import TEMPLATES, FaceCrop, cut, template
+from engine.faces.crop import TEMPLATES, FaceCrop, crop_matrix, cut, template
 from engine.faces.damage import OUTSIDE_NOTE, SeenDamage, detail_share, estimate_damage
 from engine.faces.detect import Face, FaceDetector, FaceModelsMissing, UnknownDetector, face_from_json
 from engine.faces.dlib_search import DlibCnnDetector, DlibDetector
@@ -66,6 +66,7 @@ __all__ = [
     "apply_tone",
     "blend",
     "choose_scale",
+    "crop_matrix",
     "cut",
     "detail_share",
     "detector",

@@ -86,9 +86,14 @@ def cut(pixels: Pixels, face: Face, size: int) -> FaceCrop:
         face: in pixels of that photo.
         size: side of the crop in px.
     """
-    from_photo = similarity(face.points, template(face.scheme, size))
+    from_photo = crop_matrix(face, size)
     seen = warp(pixels, from_photo, (size, size))
     return FaceCrop(_blurred_outside(seen, pixels.shape[1], pixels.shape[0], from_photo), from_photo, size, face)
+
+
+def crop_matrix(face: Face, size: int) -> Matrix:
+    """Give the way from pixels of the photo to pixels of the face's aligned crop of `size` px, `(2, 3)`."""
+    return similarity(face.points, template(face.scheme, size))
 
 
 def _blurred_outside(seen: Pixels, width: int, height: int, from_photo: Matrix) -> Pixels:

@@ -6,6 +6,7 @@ know: it gets one function. A job is a folder that anybody may read while it run
     <jobs>/<id>/job.json      what was asked, the state, the end; always whole
     <jobs>/<id>/events.jsonl  one line for each thing that happened on the way, in order, written by the worker alone
     <jobs>/<id>/stop          there once somebody asked the job to stop
+    <jobs>/<id>/pause         there while somebody wants the job to wait
     <logs>/<id>.log           what the worker wrote to stdout and stderr meanwhile, and tracebacks
 
 The end of a job stands in `job.json` alone, so that it comes about at one moment; `Runner.events` gives it as the last

@@ -57,6 +57,11 @@ class Job:
         """True once the state will not change any more."""
         return self.state in ENDS
 
+    @property
+    def paused(self) -> bool:
+        """True while somebody wants it to wait; it does so from its next tick on."""
+        return not self.over and (self.folder / "pause").exists()
+
 
 @dataclass(frozen=True)
 class Event:
@@ -67,11 +72,12 @@ class Event:
     time: float
     """Seconds since 1970."""
     event: str
-    """`progress`, `measure`, `preview`, `file`, or the state the job ended in, which is always the last."""
+    """`progress`, `measure`, `preview`, `file`, `note`, `paused`, `resumed`, or the state the job
+    ended in, which is always the last."""
     data: Mapping[str, Any]
     """progress: stage, done, total, eta (seconds left in this stage, or None while unknown); measure: step, values (a
     number that is not finite is None); preview: name, path; file: name, state (done, skipped or failed),
-    sentence, result (path or ""); finished: result; any other end: error, bug, log."""
+    sentence, result (path or ""); note: sentence; finished: result; any other end: error, bug, log."""
 
 
 def now() -> float:

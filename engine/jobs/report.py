@@ -17,6 +17,8 @@ from engine.progress import Cancelled, FileState
 
 log = logging.getLogger(__name__)
 
+PAUSE_LOOK_SECONDS = 0.1
+"""Between two looks whether a pause is over."""
 LEAST_SECONDS = 0.2
 """Between two progress events of a stage on the disk: smooth to the eye, and 18,000 lines in an hour."""
 
@@ -44,6 +46,10 @@ class Pace:
             return 0.0
         return round(seconds / steps * (total - done), 1) if steps else None
 
+    def leave_out(self, seconds: float) -> None:
+        """Do not count some time that has passed, such as a pause."""
+        self._first = (self._first[0], self._first[1] + seconds)
+
 
 class JobReport:
     """An `engine.progress.Report` that writes to a job's folder. Not for several threads."""
@@ -52,6 +58,7 @@ class JobReport:
         """Report on the job in a folder; `closing` is set when the worker is to end whatever it does."""
         self.stage = ""
         self._stop = folder / "stop"
+        self._pause = folder / "pause"
         self._closing = closing
         self._file = (folder / "events.jsonl").open("ab", buffering=0)
         self._size = self._file.tell()
@@ -67,9 +74,20 @@ class JobReport:
         return self._stop.exists()
 
     def check(self) -> None:
-        """Raise `Cancelled` when the work is to stop."""
-        if self.stop_asked or self._closing.is_set():
-            raise Cancelled
+        """Raise `Cancelled` when the work is to stop; come back only when it is not paused."""
+        begun = 0.0
+        while not (self.stop_asked or self._closing.is_set()):
+            if not self._pause.exists():
+                if begun:
+                    self._pace.leave_out(time.monotonic() - begun)
+                    self._append({"event": "resumed"})
+                return
+            if not begun:
+                begun = time.monotonic()
+                self._write_held()
+                self._append({"event": "paused"})
+            self._closing.wait(PAUSE_LOOK_SECONDS)
+        raise Cancelled
 
     def tick(self, stage: str, done: int, total: int) -> None:
         """See `engine.progress.Report.tick`.
@@ -107,6 +125,11 @@ class JobReport:
         """See `engine.progress.Report.file`."""
         self._write_held()
         self._append({"event": "file", "name": name, "state": state, "sentence": sentence, "result": result})
+
+    def note(self, sentence: str) -> None:
+        """See `engine.progress.Report.note`."""
+        self._write_held()
+        self._append({"event": "note", "sentence": sentence})
 
     def close(self) -> None:
         """Write what was held back, and let the file go."""

@@ -193,6 +193,27 @@ class Runner:
         except OSError as error:
             raise JobsUnusable(f"{flag} cannot be written: {error.strerror or error}. Check the disk.") from error
 
+    def pause(self, job: str) -> None:
+        """Ask a job to wait, which it does at its next tick, keeping all it holds; nothing happens to one that is over.
+
+        A paused job can be stopped. Raises as `stop`.
+        """
+        if self.job(job).over:
+            return
+        flag = self._folder / job / "pause"
+        try:
+            flag.touch(mode=0o600)
+        except OSError as error:
+            raise JobsUnusable(f"{flag} cannot be written: {error.strerror or error}. Check the disk.") from error
+
+    def resume(self, job: str) -> None:
+        """Let a paused job go on; nothing happens to any other. Raises as `stop`."""
+        flag = self.job(job).folder / "pause"
+        try:
+            flag.unlink(missing_ok=True)
+        except OSError as error:
+            raise JobsUnusable(f"{flag} cannot be removed: {error.strerror or error}. Check the disk.") from error
+
     def wait(self, job: str, timeout: float | None = None) -> Job:
         """Wait until a job is over and give it.
 

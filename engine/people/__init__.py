@@ -32,7 +32,7 @@ from engine.people.reference import (
     Verdict,
     measured,
 )
-from engine.people.verdicts import BLURRED, SOMEBODY_ELSE, TOO_SMALL_PX, TURNED_AWAY, judge
+from engine.people.verdicts import BLURRED, SOMEBODY_ELSE, TOO_SMALL_PX, TURNED_AWAY, judge, leave_out
 
 __all__ = [
     "BLURRED",
@@ -57,5 +57,6 @@ __all__ = [
     "Reference",
     "Verdict",
     "judge",
+    "leave_out",
     "measured",
 ]

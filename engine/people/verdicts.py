@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.faces import SAME_PERSON, Embedding, FaceQuality, alike, distance
-from engine.people.reference import Reason, Reference
+from engine.faces import SAME_PERSON, Embedding, FaceQuality, Look, alike, distance
+from engine.people.reference import Gallery, Reason, Reference
 
 TOO_SMALL_PX = 24.0
 """Eye distance below which a face has too little detail; a face some 60 px wide."""
@@ -60,6 +60,25 @@ def judge(references: Sequence[Reference]) -> list[Reference]:
         replace(r, verdict="rejected" if reason else "accepted", reason=reason)
         for r, reason in zip(references, reasons, strict=True)
     ]
+
+
+def leave_out(gallery: Gallery, sha256: str, look: Look | None) -> tuple[Gallery, tuple[Reference, ...]]:
+    """Give a gallery without the photo that is to be restored, and the references that were left out.
+
+    A reference that is the very photo, or another copy of it, would make every number too good.
+
+    Args:
+        gallery: of the person.
+        sha256: of the photo's file.
+        look: of its face, see `faces.look`; None compares files alone.
+    """
+    same = [
+        r
+        for r in gallery.references
+        if r.id.startswith(sha256[:16]) or (look is not None and alike(r.look, look) > SAME_PICTURE)
+    ]
+    stay = tuple(r for r in gallery.references if r not in same)
+    return replace(gallery, references=stay), tuple(same)
 
 
 def groups(embeddings: Sequence[Embedding]) -> list[list[int]]:

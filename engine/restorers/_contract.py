@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +25,10 @@ class BadOption(EngineError):
     """An option that a restorer does not have, or a value outside its range."""
 
 
+class PackageMissing(EngineError):
+    """A restorer needs a Python package that is not installed."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """What is known of one option: enough to check a value, to draw a control and to write its help."""
@@ -37,6 +42,8 @@ class Choice:
     advanced: bool = False
     turns_off: str = ""
     """Name of the switch that no longer decides once this option is named."""
+    original: str = ""
+    """What the authors' own program calls it, such as `--eta`; "" where it has nothing like it."""
 
 
 def option(default: Any, title: str, help: str, **known: Any) -> Any:
@@ -47,6 +54,10 @@ def option(default: Any, title: str, help: str, **known: Any) -> Any:
 @dataclass(frozen=True)
 class Options:
     """Base of a restorer's typed options; every field is declared by `option`."""
+
+    def exact(self) -> bool:
+        """Whether networks compute in float32 even where the device has something faster."""
+        return False
 
 
 def choice(of: Field[Any]) -> Choice:
@@ -123,6 +134,10 @@ class Context:
 
     prior: Callable[[], Prior]
     """Gives the loaded prior; loads it once."""
+    weights: Path | None = None
+    """Folder of the user's weights; None where there is none."""
+    device: str = "auto"
+    """Where networks that are not the prior's run: as `prior.device.choose` takes it."""
 
 
 class Restorer(Protocol):
@@ -132,7 +147,7 @@ class Restorer(Protocol):
         """Restore one face.
 
         Args:
-            face: `(size, size, 3)`, 0 to 1, FFHQ alignment; not changed.
+            face: `(size, size, 3)`, 0 to 1, FFHQ alignment; not changed. The size is `RestorerInfo.size`.
             subject: see there.
             options: of the restorer's own `Options` class.
             seed: the same seed gives the same picture.
@@ -164,3 +179,35 @@ class RestorerInfo:
     """Whether it can do nothing without a tuned model."""
     fitted: bool = True
     """Whether its faces get the grain and the sharpness that the photo has round them."""
+    size: int | None = None
+    """Side in px of the faces it takes and gives; None for those of the loaded prior."""
+    weights: tuple[str, ...] = ()
+    """Files of the list of weights that it can use, by their ids; the prior's own are not among them."""
+    chosen_weights: Callable[[Any], tuple[str, ...]] | None = None
+    """Gives those of `weights` that options ask for; None where it needs all of them."""
+    package: str = ""
+    """Python package that it needs beside the app's requirements, as pip takes it, with its range; "" for none."""
+    memory: int = 0
+    """Bytes that it holds at most, the prior's not counted; 0 for nothing worth counting. What `bench --restorers`
+    tells, less half a GB of libraries, and the file that is read."""
+    untrained: Callable[[str], Restorer] | None = None
+    """Gives it on a device with networks of the right size that have learnt nothing, to measure speed and memory
+    without its files; None where that makes no sense."""
+    left_out: tuple[str, ...] = ()
+    """Options of the authors' own program that are not options here, each with the reason, in sentences."""
+
+    def weights_for(self, options: Any) -> tuple[str, ...]:
+        """Give the ids of the files that are needed with these options."""
+        return self.weights if self.chosen_weights is None else self.chosen_weights(options)
+
+
+def require_package(title: str, package: str) -> None:
+    """Raise `PackageMissing` unless a package can be imported.
+
+    Args:
+        title: of what needs it.
+        package: as pip takes it, with its range.
+    """
+    name = package.split(">", maxsplit=1)[0]
+    if find_spec(name) is None:
+        raise PackageMissing(f'{title} needs the package {name}, which is not installed. Run: pip install "{package}"')

@@ -28,7 +28,7 @@ class DualPivotOptions(DiffusionOptions):
         "Identity strength",
         "How much of the person's tuning is used: 0 is the blind prior, 1 as tuned.",
         low=0.0,
-        high=2.0,
+        high=1.5,
         step=0.05,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ from engine.workspace import Workspace, new_id
 
 if TYPE_CHECKING:
     from engine.people import AddOutcome, Library, Person
+    from engine.studio.compare import Way
 
 __all__ = ["Asked", "Event", "Job", "Studio"]
 
@@ -175,6 +176,60 @@ class Studio:
                 "recipe": recipe,
                 "seed": seed,
                 "face": face,
+            },
+        )
+
+    def start_comparing(
+        self,
+        photo: Path,
+        ways: Sequence[Way],
+        *,
+        person: str | None,
+        damages: Sequence[str | Mapping[str, Any]] = (),
+        truth: Path | None = None,
+        recipe: str = "quick",
+        seed: int = 0,
+        face: int | None = None,
+        chosen: Mapping[str, Any] | None = None,
+        name: str = "",
+    ) -> Job:
+        """Begin to compare restorers on one face of a photo in the worker; see `engine.studio.compare`.
+
+        The photo is copied into a new run folder, in which the comparison lies too.
+
+        Args:
+            photo: only read.
+            ways: restorers at their settings, in the order in which they are shown.
+            person: id or name, or None.
+            damages: presets' names or sliders' values of the damage lab; then the photo is a clean one.
+            truth: the same photo undamaged, where there is one.
+            recipe, seed, face, chosen: as `start_restoring`.
+            name: what the photo is called; its file's name if not given.
+
+        Raises:
+            EngineError: the photo cannot be read; no job was begun.
+        """
+        images.read_photo(photo)
+        home = self.people.folder(self.people.get(person)) / "runs" if person is not None else self.workspace.runs
+        run = home / new_id("run")
+        run.mkdir(parents=True)
+        kept = run / photo.name
+        shutil.copyfile(photo, kept)
+        return self.runner.start(
+            "compare",
+            {
+                **self._common(),
+                "photo": str(kept),
+                "name": name or photo.name,
+                "out": str(run / "comparison"),
+                "ways": [asdict(way) for way in ways],
+                "damages": [damage if isinstance(damage, str) else dict(damage) for damage in damages],
+                "truth": str(truth.absolute()) if truth is not None else "",
+                "person": person,
+                "recipe": recipe,
+                "seed": seed,
+                "face": face,
+                "chosen": dict(chosen) if chosen is not None else None,
             },
         )
 

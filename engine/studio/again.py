@@ -105,14 +105,21 @@ def restore_again(
         output=output or Output(),
     )
     try:
-        work.checked(asked)
+        info, options = work.checked(asked)
     except EngineError as error:
         raise NotTheSame(
             f"{repeat.result_name} was made by another Likeness: {error} {_that_likeness(told)}"
         ) from error
     report.tick("loading", 0, 1)
-    prior = dict(work.shared_prior(device, asked.prior, workspace.weights).sha256)
-    changed = sorted(part for part in prior.keys() | told["prior"].keys() if prior.get(part) != told["prior"].get(part))
+    there = work.networks_of(
+        info, options, work.shared_prior(device, asked.prior, workspace.weights), workspace.weights
+    )
+    changed = sorted(part for part in there.keys() | told["prior"].keys() if there.get(part) != told["prior"].get(part))
+    if changed and info.weights:
+        raise NotTheSame(
+            f"{repeat.result_name} was made with other files: {', '.join(changed)} differ in {workspace.weights}. Put "
+            "those back, or restore the photo anew without --again."
+        )
     if changed:
         raise NotTheSame(
             f"{repeat.result_name} was made with another prior: {', '.join(changed)} differ. {_that_likeness(told)}"

@@ -258,6 +258,10 @@ class _Within:
         """See `Report.file`."""
         self._report.file(name, state, sentence, result)
 
+    def note(self, sentence: str) -> None:
+        """See `Report.note`."""
+        self._report.note(sentence)
+
 
 def _json_in(folder: Path) -> Iterator[Path]:
     """Give the files that may be a provenance: `photo.png.json`; hidden folders are left out."""

@@ -4,15 +4,13 @@ On it lie one person, one damaged photo, the last job and the knobs. All of it i
 the page keeps nothing. Looking through photos takes seconds, so one thread of the desk does it, file by file, and the
 page asks how far it is. Restoring itself runs in the worker, as ever.
 
-What a browser is shown are previews: upright, 8 bits, PNG or JPEG, in one folder of the cache that holds nothing else.
+What a browser is shown are proxies (see `engine.studio.proxies`) in one folder of the cache that holds nothing else.
 They last as long as the desk is open.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -26,6 +24,8 @@ from engine.errors import EngineError
 from engine.jobs import Job, NoSuchJob
 from engine.results import read_provenance
 from engine.studio.finish import read_finish
+from engine.studio.history import History
+from engine.studio.proxies import Proxy, link, make_proxy
 from engine.workspace import new_id, read_json, sha256_file, trash, write_json
 
 if TYPE_CHECKING:
@@ -38,11 +38,8 @@ log = logging.getLogger(__name__)
 CROP_SIZE = 192
 """Side in px of a reference's preview: twice what the page shows, for dense screens."""
 
-LOSSLESS_PIXELS = 3_000_000
-"""Previews up to this size are PNG; larger ones are JPEG, which is written and sent sooner."""
-
-LONGEST_SIDE = 8192
-"""Longest side in px of a preview; browsers draw larger pictures slowly or not at all."""
+CLOSE_SIZE = 512
+"""Side in px of the crop of a reference that is held beside a restored face."""
 
 
 class NothingToRestore(EngineError):
@@ -76,8 +73,8 @@ class DamagedPhoto:
     width: int
     height: int
     """Upright, in px."""
-    preview: str
-    """Name of the preview in the folder of previews."""
+    proxy: Proxy
+    """Its pictures in the folder of previews."""
     faces: tuple[FoundFace, ...]
     """Largest first."""
     chosen: int | None = None
@@ -93,6 +90,10 @@ class ShownReference:
     """The photo's own file name."""
     preview: str
     """Name of its preview; "" where there is no face to show."""
+    close: str
+    """Name of the larger one, `CLOSE_SIZE` px; "" likewise."""
+    eyes: tuple[tuple[float, float], ...]
+    """Both eyes as shares of the larger one's side, the left of the picture first."""
     used: bool
     overruled: str
     """`keep`, `reject` or "" when the verdict stands as it was found."""
@@ -106,9 +107,8 @@ class ShownReference:
 class ShownResult:
     """A finished restoration, ready to be looked at."""
 
-    before: str
-    after: str
-    """Names of the two previews, of one size."""
+    before: Proxy
+    after: Proxy
     download: str
     """Place of the result itself, unchanged, in the folder of previews: `<job>/<name>`."""
     name: str
@@ -145,6 +145,10 @@ class View:
     photo_notices: tuple[str, ...]
     job: Job | None
     result: ShownResult | None
+    results: int
+    """How many results of the photo there are."""
+    result_number: int
+    """Which of them is shown, from 1, the oldest first; 0 for none of them."""
     knobs: Mapping[str, Any]
 
 
@@ -158,7 +162,9 @@ class _State:
     """The last one."""
     job_read: bool = False
     result: str = ""
-    """The last job that finished: what it made stays to be seen while the next one runs, or was stopped."""
+    """The job whose result is shown: it stays to be seen while the next one runs, or was stopped."""
+    newest: str = ""
+    """The last job that finished; its result was put up once, and may have made room for an older one since."""
     knobs: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -167,6 +173,15 @@ def _found(face: Face, *, by_hand: bool = False) -> FoundFace:
 
     marks = tuple((round(float(x), 2), round(float(y), 2)) for x, y in marks_of(face))
     return FoundFace(face.box, marks, by_hand, face.to_json())
+
+
+def eyes_in_crop(face: Face, size: int) -> tuple[tuple[float, float], ...]:
+    """Give where both eyes lie in the aligned crop of a face, as shares of its side."""
+    from engine.faces import crop_matrix
+
+    matrix = crop_matrix(face, size)
+    eyes = (face.eyes @ matrix[:, :2].T + matrix[:, 2] + 0.5) / size
+    return tuple((round(float(x), 4), round(float(y), 4)) for x, y in eyes)
 
 
 def _read_face(value: Mapping[str, Any]) -> FoundFace:
@@ -198,6 +213,7 @@ class Desk:
         self._waiting = 0
         self._notices: dict[str, list[str]] = {"references": [], "photo": []}
         self._results: dict[str, ShownResult | None] = {}
+        self._history = History(studio.runner)
 
     def lay_out(self) -> None:
         """Begin to lay out what was on the desk when it was last closed.
@@ -357,6 +373,22 @@ class Desk:
             self._write()
         return job
 
+    @property
+    def person(self) -> Person | None:
+        """Who is on the desk; None when there is nobody."""
+        return self._person()
+
+    def photo_to_compare(self) -> tuple[Path, dict[str, Any] | None]:
+        """Give the photo on the desk, and its face as `Studio.start_comparing` takes it.
+
+        Raises:
+            NothingToRestore: there is none.
+        """
+        photo = self._photo
+        if photo is None:
+            raise NothingToRestore("There is no photo yet. Drop it on the Restore screen first.")
+        return photo.file, self._chosen(photo)
+
     @staticmethod
     def _chosen(photo: DamagedPhoto) -> dict[str, Any] | None:
         """Give the face that the user chose or marked; None lets the person decide among all that the worker finds."""
@@ -392,9 +424,10 @@ class Desk:
         """Give what lies on the desk now."""
         with self._lock:
             job = self._job(self._state.job)
-            if job is not None and job.state == "finished" and self._state.result != job.id:
-                self._state.result = job.id
+            if job is not None and job.state == "finished" and self._state.newest != job.id:
+                self._state.newest = self._state.result = job.id
                 self._write()
+            results = self._results_of_photo()
             looking = self._looking
             if looking is not None:
                 looking = replace(looking, of=looking.number + self._waiting)
@@ -409,8 +442,34 @@ class Desk:
                 photo_notices=tuple(self._notices["photo"]),
                 job=job,
                 result=self._result(),
+                results=len(results),
+                result_number=results.index(self._state.result) + 1 if self._state.result in results else 0,
                 knobs=self._state.knobs,
             )
+
+    def step_result(self, by: int) -> None:
+        """Show the next result of the photo, or one before."""
+        with self._lock:
+            found = self._results_of_photo()
+            if not found:
+                return
+            at = found.index(self._state.result) if self._state.result in found else -1
+            self._state.result = found[(at + by) % len(found)]
+            self._write()
+
+    def take_settings(self) -> None:
+        """Set the knobs as the result that is shown was made.
+
+        Raises:
+            NothingToRestore: no result is shown.
+        """
+        with self._lock:
+            shown = self._result()
+            if shown is None:
+                raise NothingToRestore("No result is shown whose settings could be taken. Restore the photo first.")
+            known = shown.provenance
+            taken = {"options": dict(known["options"]), "seed": int(known["seed"]), "recipe": str(known["recipe"])}
+            self.keep_knobs({**self._state.knobs, **taken})
 
     @property
     def job_read(self) -> bool:
@@ -455,32 +514,37 @@ class Desk:
                 self._references = tuple(shown)
 
     def _shown(self, reference: Reference) -> ShownReference:
-        preview = f"{reference.id}.jpg"
-        if not (self.previews / preview).exists():
+        preview, close = f"{reference.id}.jpg", f"{reference.id}-close.jpg"
+        if not (self.previews / close).exists():
             person = self._person()
             photos = self.studio.people.folder(person) / "photos" if person is not None else self._folder
-            preview = self._crop(photos / reference.photo, reference, preview)
+            if not self._crop(photos / reference.photo, reference, {preview: CROP_SIZE, close: CLOSE_SIZE}):
+                preview = close = ""
         return ShownReference(
             id=reference.id,
             name=reference.name,
             preview=preview,
+            close=close,
+            eyes=eyes_in_crop(reference.face, CLOSE_SIZE),
             used=reference.used,
             overruled=reference.overruled or "",
             code=reference.reason.code if reference.reason else "",
             reason=reference.reason.sentence if reference.reason else "",
         )
 
-    def _crop(self, photo: Path, reference: Reference, preview: str) -> str:
+    def _crop(self, photo: Path, reference: Reference, wanted: Mapping[str, int]) -> bool:
+        """Write a reference's crop under names, each of a side in px; say whether it could be."""
         from engine.faces import cut
 
         try:
             pixels = images.read_photo(photo).pixels
         except EngineError as error:
             log.warning("reference %s has no preview: %s", reference.id, error)
-            return ""
-        with suppress(images.AlreadyThere):  # another thread was quicker
-            images.save_photo(cut(pixels, reference.face, CROP_SIZE).pixels, self.previews / preview, quality=88)
-        return preview
+            return False
+        for name, size in wanted.items():
+            with suppress(images.AlreadyThere):  # another thread was quicker
+                images.save_photo(cut(pixels, reference.face, size).pixels, self.previews / name, quality=88)
+        return True
 
     def _add_reference(self, name: str, file: Path) -> None:
         with self._lock:
@@ -504,7 +568,7 @@ class Desk:
             folder = self._folder / new_id("photo")
             folder.mkdir(mode=0o700)
             kept = file.replace(folder / file.name)
-            preview = self._preview(photo, sha256_file(kept))
+            proxy = self._proxy(photo, sha256_file(kept))
         except BaseException:
             self._photo_came()
             self._discard(file)
@@ -512,7 +576,7 @@ class Desk:
         with self._lock:
             old = self._state.photo
             # The photo is shown at once; its faces follow.
-            self._photo = DamagedPhoto(kept, photo.width, photo.height, preview, ())
+            self._photo = DamagedPhoto(kept, photo.width, photo.height, proxy, ())
             self._state.photo = {"file": f"{folder.name}/{kept.name}", "faces": [], "chosen": None}
             self._write()
         if old is not None:
@@ -541,7 +605,7 @@ class Desk:
         try:
             kept = self._folder / state["file"]
             photo = images.read_photo(kept)
-            preview = self._preview(photo, sha256_file(kept))
+            proxy = self._proxy(photo, sha256_file(kept))
         except EngineError:
             with self._lock:
                 self._state.photo = None
@@ -552,16 +616,16 @@ class Desk:
         faces = tuple(_read_face(face) for face in state["faces"])
         with self._lock:
             if self._photo is None:
-                self._photo = DamagedPhoto(kept, photo.width, photo.height, preview, faces, state["chosen"])
+                self._photo = DamagedPhoto(kept, photo.width, photo.height, proxy, faces, state["chosen"])
 
     def _lay_out_result(self, job: Job) -> None:
         result = job.result or {}
         before, after = images.read_photo(Path(job.arguments["photo"])), Path(result["result"])
         restored = images.read_photo(after)
         shown = ShownResult(
-            before=self._preview(before, sha256_file(Path(job.arguments["photo"]))),
-            after=self._preview(restored, sha256_file(after)),
-            download=self._link(after, job.id),
+            before=self._proxy(before, sha256_file(Path(job.arguments["photo"]))),
+            after=self._proxy(restored, sha256_file(after)),
+            download=link(after, self.previews, job.id),
             name=after.name,
             width=restored.width,
             height=restored.height,
@@ -571,24 +635,8 @@ class Desk:
         with self._lock:
             self._results[job.id] = shown
 
-    def _preview(self, photo: images.Photo, digest: str) -> str:
-        """Write a preview of a photo, named by the content it shows, and give its name."""
-        small = photo.width * photo.height <= LOSSLESS_PIXELS
-        name = f"{digest[:32]}{'.png' if small else '.jpg'}"
-        if not (self.previews / name).exists():
-            images.save_photo(images.preview(photo, LONGEST_SIDE), self.previews / name, quality=92)
-        return name
-
-    def _link(self, file: Path, folder: str) -> str:
-        """Put a file as it is among the previews, so that it can be downloaded."""
-        place = self.previews / folder / file.name
-        place.parent.mkdir(mode=0o700, exist_ok=True)
-        if not place.exists():
-            try:
-                os.link(file, place)
-            except OSError:  # not every file system has hard links
-                shutil.copyfile(file, place)
-        return f"{folder}/{file.name}"
+    def _proxy(self, photo: images.Photo, digest: str) -> Proxy:
+        return make_proxy(photo, digest, self.previews)
 
     # The desk's own things.
 
@@ -603,6 +651,9 @@ class Desk:
             return self.studio.runner.job(name) if name else None
         except NoSuchJob:
             return None
+
+    def _results_of_photo(self) -> tuple[str, ...]:
+        return self._history.of(Path(self._photo.proxy.full).stem, self._state.newest) if self._photo else ()
 
     def _result(self) -> ShownResult | None:
         """Give the last result; None when there is none, or it is still being laid out."""
@@ -655,6 +706,7 @@ class Desk:
                 str(found["job"]),
                 bool(found["job_read"]),
                 str(found["result"]),
+                str(found.get("newest", found["result"])),
                 dict(found["knobs"]),
             )
         except (EngineError, KeyError, TypeError, ValueError) as error:

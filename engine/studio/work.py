@@ -18,14 +18,16 @@ from engine.progress import Cancelled, Report, stage
 from engine.results import Provenance, path_beside, write_provenance
 from engine.studio import finish as finishing
 from engine.studio.finish import Finish, Output, finish_from, output_from
+from engine.studio.shelf import shelf
 from engine.workspace import Workspace, sha256_file
 
 if TYPE_CHECKING:
     from engine.faces import Face, FaceCrop, SeenDamage
     from engine.people import Gallery, Library, Person
     from engine.prior.bundle import Prior
-    from engine.restorers import Options, Restorer, RestorerInfo, Subject
+    from engine.restorers import Options, RestorerInfo, Subject
     from engine.tuning import TunedModel
+    from engine.tuning.estimate import Estimate
 
 
 class NoFaceFound(EngineError):
@@ -92,6 +94,13 @@ class Ready:
     tuned: TunedModel | None
     weights: Path | None = None
     """Folder of the user's own networks."""
+    networks: Mapping[str, str] = field(default_factory=dict[str, str])
+    """SHA-256 of the files that the restorer's networks were read from; see `networks_of`."""
+
+    @property
+    def size(self) -> int:
+        """Side in px of the crop that the restorer takes."""
+        return self.info.size or self.prior.size
 
     def subject(self, damage: SeenDamage | None = None) -> Subject:
         """Give what the restorer is told of the person and of the face's damage."""
@@ -109,7 +118,7 @@ class Ready:
             "seed": asked.seed,
             "photo": asked.photo.name,
             "photo_sha256": photo_sha256,
-            "prior": dict(self.prior.sha256),
+            "prior": dict(self.networks),
             "prior_name": self.prior.name,
             "tuned": self.tuned.fingerprint if self.tuned is not None else "",
             "tuned_sha256": sha256_of(self.tuned) if self.tuned is not None else {},
@@ -152,8 +161,7 @@ def library(workspace: Workspace) -> Library:
 
 def tuned_folder(workspace: Workspace, prior: Prior, gallery: Gallery, recipe_name: str) -> Path:
     """Give the folder in which the tuning of these very inputs lies or will lie."""
-    from engine.tuning import recipe
-    from engine.tuning.text_pivot import fingerprint_of
+    from engine.tuning import fingerprint_of, recipe
 
     made = fingerprint_of(prior, gallery, recipe(recipe_name))
     return workspace.people / gallery.person.id / "tuned" / made[:12]
@@ -170,7 +178,7 @@ def personalize(
 ) -> TunedModel:
     """Tune the prior to a person, or give the tuned model that the same photos and recipe already made."""
     from engine.tuning import BadTunedModel, read_tuned, recipe
-    from engine.tuning.text_pivot import tune
+    from engine.tuning.run import tune
 
     people = library(workspace)
     gallery = people.gallery(people.get(person))
@@ -180,7 +188,53 @@ def personalize(
     try:
         return read_tuned(folder)
     except BadTunedModel:
-        return tune(prior, gallery, recipe(recipe_name), folder, report)
+        return tune(prior, gallery, recipe(recipe_name), folder, report, weights=workspace.weights)
+
+
+def estimate_tuning(workspace: Workspace, person: str, recipe_name: str, *, device: str = "auto") -> Estimate:
+    """Say what tuning a person would take, by a trial step; nothing is written."""
+    from engine.tuning import recipe
+    from engine.tuning.estimate import estimate
+
+    people = library(workspace)
+    return estimate(shared_prior(device), people.gallery(people.get(person)), recipe(recipe_name))
+
+
+def personalize_more(
+    workspace: Workspace,
+    person: str,
+    recipe_name: str,
+    report: Report,
+    *,
+    steps: int = 0,
+    guide_steps: int = 0,
+    device: str = "auto",
+) -> TunedModel:
+    """Tune a person's finished model further, in its place.
+
+    Args:
+        workspace: whose people.
+        person: id or name.
+        recipe_name: which of their tuned models.
+        report: followed.
+        steps: more steps of the text pivot.
+        guide_steps: more steps of the guide pivot.
+        device: where.
+
+    Raises:
+        BadTunedModel: there is none of these photos and this recipe.
+        EngineError, Cancelled: as `engine.tuning.run.extend`.
+    """
+    from engine.tuning import read_tuned
+    from engine.tuning.run import extend
+
+    people = library(workspace)
+    gallery = people.gallery(people.get(person))
+    report.tick("loading", 0, 1)
+    prior = shared_prior(device)
+    tuned = read_tuned(tuned_folder(workspace, prior, gallery, recipe_name))
+    more: dict[str, Any] = {"text_steps": steps, "guide_steps": guide_steps, "weights": workspace.weights}
+    return extend(tuned, prior, gallery, report, **more)
 
 
 def restore(workspace: Workspace, asked: Asked, report: Report) -> dict[str, Any]:
@@ -192,10 +246,14 @@ def restore(workspace: Workspace, asked: Asked, report: Report) -> dict[str, Any
 
     Raises:
         NoFaceFound, NoSuchFace: see there.
+        WeightsMissing, PackageMissing: the restorer lacks something; the sentence says how to get it.
         EngineError: anything else the user can put right.
         Cancelled: from the report; nothing was written.
     """
-    checked(asked)
+    from engine.restorers import require
+
+    info, options = checked(asked)
+    require(info, options, workspace.weights)
     # Read and searched first: a bad photo is refused before anybody is tuned for minutes.
     seen = _seen(asked, workspace.weights, report)
     return _finished(prepare(workspace, asked, report), asked, seen, report)
@@ -227,12 +285,14 @@ def prepare(workspace: Workspace, asked: Asked, report: Report) -> Ready:
     """Load what a restoration needs; the person is tuned if the restorer needs that and it was not done yet.
 
     Raises:
-        EngineError: there is no such person, or none and the restorer needs one.
+        EngineError: there is no such person, or none and the restorer needs one; or the restorer lacks something.
         Cancelled: from the report; what was tuned so far is kept.
     """
+    from engine.restorers import require
     from engine.tuning import read_tuned
 
     info, options = checked(asked)
+    require(info, options, workspace.weights)
     people = library(workspace)
     person = people.get(asked.person) if asked.person is not None else None
     if info.needs_person and person is None:
@@ -247,15 +307,20 @@ def prepare(workspace: Workspace, asked: Asked, report: Report) -> Ready:
             tuned = read_tuned(asked.tuned)
         else:
             tuned = personalize(workspace, person.id, asked.recipe, report, device=asked.device, prior_name=asked.prior)
-    return Ready(info, options, prior, person, gallery, tuned, workspace.weights)
+    networks = networks_of(info, options, prior, workspace.weights)
+    return Ready(info, options, prior, person, gallery, tuned, workspace.weights, networks)
 
 
-@lru_cache(maxsize=1)
-def loaded(restorer: str, device: str, prior: str = "pocket", weights: Path | None = None) -> Restorer:
-    """Load a restorer; the last one is kept, and with it what it made of the prior for the last person."""
-    from engine.restorers import Context, find
+def networks_of(info: RestorerInfo, options: Options, prior: Prior, weights: Path | None) -> dict[str, str]:
+    """Give the SHA-256 of what a restorer's networks are read from: its own files by their ids, or the prior's parts.
 
-    return find(restorer).load(Context(lambda: shared_prior(device, prior, weights)))
+    Raises:
+        EngineError: as `restorers.require`.
+    """
+    from engine.restorers import require
+
+    files = require(info, options, weights)
+    return {name: sha256_file(path) for name, path in files.items()} if files else dict(prior.sha256)
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,15 +369,17 @@ def find_faces(pixels: images.Pixels, name: str, weights: Path | None, device: s
 def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[str, Any]:
     """Choose, cut, restore, fit, paste and write."""
     from engine.faces import cut, estimate_damage
+    from engine.restorers import Context
 
     photo, pixels = seen.photo, seen.pixels
     chosen = asked.chosen
     if chosen is None:
         face, number = choose_face(pixels, seen.faces, asked, ready.gallery, ready.prior.size)
         chosen = Chosen(face, number, len(seen.faces), asked.face)
-    crop = cut(pixels, chosen.face, ready.prior.size)
+    crop = cut(pixels, chosen.face, ready.size)
     damage = estimate_damage(crop.pixels, crop.scale)
-    restorer = loaded(ready.info.id, asked.device, asked.prior, ready.weights)
+    context = Context(lambda: shared_prior(asked.device, asked.prior, ready.weights), ready.weights, asked.device)
+    restorer, unloaded = shelf().get(ready.info, context)
     begun = time.monotonic()
     subject = ready.subject(damage)
     made = restorer.restore(crop.pixels, subject, ready.options, seed=asked.seed, tick=stage(report, "restoring"))
@@ -331,12 +398,13 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
         device=str(ready.prior.device),
         tick=stage(report, "enlarging the photo"),
     )
-    told, words = finishing.honest_words(damage, crop, made, ready.gallery)
-    identity = identity_of(crop.pixels, made, ready.gallery)
+    gallery, known = _without(ready.gallery, asked.photo, pixels, chosen.face)
+    told, words = finishing.honest_words(damage, crop, made, gallery)
+    identity = identity_of(crop.pixels, made, gallery)
     settings = {"restorer": ready.info.id, "options": asdict(ready.options), "seed": asked.seed}
     report.tick("fitting into the photo", 1, 1)
     result, layer, lost = finishing.save(done, seen.out, asked.output, json.dumps(settings, sort_keys=True))
-    notes = finishing.joined(photo.notes, words, done.notes, lost)
+    notes = finishing.joined(photo.notes, known, words, done.notes, lost, unloaded)
     provenance = replace(
         _provenance(ready, asked, chosen, crop, result, seconds, identity),
         seen={**told, "scale": done.scale, "background": done.background},
@@ -363,6 +431,25 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
         "background": done.background,
         "notes": notes,
     }
+
+
+def _without(
+    gallery: Gallery | None, photo: Path, pixels: images.Pixels, face: Face
+) -> tuple[Gallery | None, tuple[str, ...]]:
+    """Give the gallery without the photo that is restored, and a sentence where it was among the references."""
+    from engine.faces import look
+    from engine.people import leave_out
+
+    if gallery is None:
+        return None, ()
+    stay, left = leave_out(gallery, sha256_file(photo), look(pixels, face))
+    if not left:
+        return gallery, ()
+    names = ", ".join(reference.name for reference in left)
+    return stay, (
+        f"This photo is among the references of {gallery.person.name} ({names}), so it is left out of the identity "
+        "number; but the tuning may have seen it. Reject it there for an honest restoration.",
+    )
 
 
 def _provenance(
@@ -393,7 +480,7 @@ def _provenance(
             "wanted": chosen.wanted,
         },
         device=str(ready.prior.device),
-        precision=precision(ready.prior.device),
+        precision="fp32" if ready.options.exact() else precision(ready.prior.device),
         seconds=seconds,
         identity=identity,
         result_sha256=sha256_file(result),
@@ -453,12 +540,17 @@ def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> 
     """Do one job in the worker process.
 
     Args:
-        kind: `tune`, `restore` or `batch`.
+        kind: `tune`, `restore`, `batch` or `compare`.
         arguments: `workspace` and what the verb needs, as plain values.
         folder: the job's own.
         report: followed by whoever reads the job.
     """
     workspace = Workspace(Path(arguments["workspace"]))
+    if kind == "tune" and (arguments.get("steps") or arguments.get("guide_steps")):
+        more = {name: int(arguments.get(name) or 0) for name in ("steps", "guide_steps")}
+        who, how = arguments["person"], arguments["recipe"]
+        tuned = personalize_more(workspace, who, how, report, device=arguments["device"], **more)
+        return {"tuned": str(tuned.folder), "checks": tuned.manifest["checks"], "seconds": tuned.manifest["seconds"]}
     if kind == "tune":
         named = str(arguments.get("prior", "pocket"))
         tuned = personalize(
@@ -474,6 +566,10 @@ def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> 
         if made.stopped:
             raise Cancelled  # what became of each file stands in the job's events
         return made.as_json()
+    if kind == "compare":
+        from engine.studio.compare import compare, comparing_from
+
+        return compare(workspace, comparing_from(arguments, _chosen(arguments["chosen"])), report)
     raise EngineError(f"There is no work of kind {kind!r} in {folder.name}.")
 
 

@@ -1,10 +1,25 @@
-"""Dual-Pivot Tuning (arXiv 2312.17234): a prior is tuned round one person's phrase.
+"""Dual-Pivot Tuning (arXiv 2312.17234): a prior is tuned round one person's phrase, then its guide to that prior.
 
-So far the text pivot, in context: the guide is in the loop, frozen, and fed damaged versions of the person's photos;
-the target is the good photo. Nothing here knows restorers or screens, and no shared prior is ever changed.
+`run.tune` does a recipe: the text pivot, in context (the guide in the loop, frozen, fed damaged versions of the
+person's photos) or out of context, and the guide pivot on generic faces. Nothing here knows restorers or screens, and
+no shared prior is ever changed. What each field of a recipe does stands in README.md beside this file.
 """
 
-from engine.tuning.recipe import RECIPES, Recipe, TextPivot, recipe
-from engine.tuning.tuned import BadTunedModel, TunedModel, read_tuned
+from engine.tuning.recipe import BadRecipe, GuidePivot, NoSuchRecipe, Recipe, TextPivot
+from engine.tuning.recipe_files import RECIPES, recipe
+from engine.tuning.tuned import PARTS, BadTunedModel, TunedModel, fingerprint_of, read_tuned
 
-__all__ = ["RECIPES", "BadTunedModel", "Recipe", "TextPivot", "TunedModel", "read_tuned", "recipe"]
+__all__ = [
+    "PARTS",
+    "RECIPES",
+    "BadRecipe",
+    "BadTunedModel",
+    "GuidePivot",
+    "NoSuchRecipe",
+    "Recipe",
+    "TextPivot",
+    "TunedModel",
+    "fingerprint_of",
+    "read_tuned",
+    "recipe",
+]

@@ -1,248 +1,205 @@
-"""The text pivot, in context: the prior is tuned round the person's phrase with the guide in the loop.
+"""The text pivot: the prior is tuned round the person's phrase.
 
-Source: arXiv 2312.17234, step 1 of the method figure (the released code tunes out of context instead); prior
-preservation: arXiv 2208.12242.
+In context (arXiv 2312.17234, step 1 of the method figure) the guide is in the loop, frozen, and is fed damaged photos
+of the person; out of context (what the release does) it is plain DreamBooth (arXiv 2208.12242), without the guide.
+Prior preservation: generic faces under the class phrase keep what the prior knows of everybody else.
 """
 
 from __future__ import annotations
 
-import io
-import logging
-import time
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from engine import degrade, images
-from engine.faces import identity
-from engine.people import Gallery
+from engine.people import Person
 from engine.prior.bundle import Condition, Prior, predict
-from engine.prior.device import autocast, precision
+from engine.prior.device import autocast
 from engine.prior.sample import noising
-from engine.progress import Report, stage
-from engine.restore import Settings, restore_face
-from engine.tuning.recipe import Recipe
-from engine.tuning.tuned import TunedModel, load_lora, lora_of, with_lora, write_tuned
-from engine.tuning.views import Views, make_views, read_generic
-from engine.workspace import fingerprint, write_bytes, write_json
+from engine.tuning import adapters
+from engine.tuning.adapters import Delta, NoSuchPart
+from engine.tuning.identity_loss import IdentityLoss
+from engine.tuning.losses import (
+    alpha_bar_at,
+    clean_of,
+    level_weights,
+    picture_errors,
+    predict_without_guide,
+    target_of,
+)
+from engine.tuning.recipe import TextPivot
+from engine.tuning.steps import Drawn, drawn_from, enable_checkpointing, generator, named, of_network
+from engine.tuning.views import Views
 
-log = logging.getLogger(__name__)
-
-Pixels = NDArray[np.float32]
-
-HELD_OUT_FROM = 4
-"""References from which on one is kept out of the tuning to watch the person arrive."""
-SAVE_EVERY_SECONDS = 20.0
-
-
-def fingerprint_of(prior: Prior, gallery: Gallery, recipe: Recipe) -> str:
-    """Hash everything that a tuned model is made from; the same inputs land in the same folder."""
-    return fingerprint({"prior": dict(prior.sha256), "gallery": gallery.fingerprint, "recipe": recipe.as_json()})
+PERSON, ANYBODY = 0, 1
+"""Kinds of pictures: the person under their phrase, and generic faces under the class phrase."""
 
 
-def tune(prior: Prior, gallery: Gallery, recipe: Recipe, folder: Path, report: Report) -> TunedModel:
-    """Tune the prior to a gallery, or go on where a stopped tuning of the same inputs left off.
+@dataclass(frozen=True)
+class Shown:
+    """What the text pivot learns from."""
 
-    Args:
-        prior: shared; not changed.
-        gallery: the person's chosen references, at least one.
-        recipe: how.
-        folder: where checkpoint, samples, log and the tuned model go.
-        report: followed; its tick stops the work after a step.
-
-    Raises:
-        NoFaces: the gallery is empty.
-        Cancelled: from the report; the state so far is saved.
-    """
-    return _Tuning(prior, gallery, recipe, folder, report).run()
+    mine: Views
+    """Of the person's references."""
+    others: Views | None
+    """Of generic faces; None without prior preservation."""
+    drawn: Sequence[float]
+    """How often each reference is drawn, in any unit."""
+    identity: IdentityLoss | None = None
 
 
-class _Tuning:
-    def __init__(self, prior: Prior, gallery: Gallery, recipe: Recipe, folder: Path, report: Report) -> None:
-        self.prior, self.gallery, self.recipe, self.folder, self.report = prior, gallery, recipe, folder, report
-        self.fingerprint = fingerprint_of(prior, gallery, recipe)
-        self.step, self.seconds = 0, 0.0
-        self.losses: list[float] = []
-        self.checks: list[dict[str, float]] = []
-        pivot = recipe.text
-        torch.manual_seed(recipe.seed)
-        self.denoiser = with_lora(prior.denoiser, rank=pivot.rank, alpha=pivot.alpha, targets=pivot.targets)
-        self.trained = [p for p in self.denoiser.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(self.trained, lr=pivot.rate, weight_decay=1e-2)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "samples").mkdir(exist_ok=True)
-        if self._checkpoint.exists():
-            self._load()
+class TextStage:
+    """The text pivot under way; see `steps.Stage`."""
+
+    name = "text"
+    title = "personalizing"
+
+    def __init__(self, prior: Prior, person: Person, pivot: TextPivot, shown: Shown, *, seed: int) -> None:
+        """Begin; nothing of `prior` is changed.
+
+        Raises:
+            NoSuchPart: the pivot names layers that the prior does not have, or its text encoder cannot be trained.
+        """
+        self.prior, self.person, self.pivot, self.shown, self.seed = prior, person, pivot, shown, seed
+        self._levels = noising(prior)
+        self.denoiser = adapters.trainable(prior.denoiser, pivot)
+        self.text: Any = self._trained_text()
+        if pivot.checkpointing:
+            enable_checkpointing(self.denoiser)
+        self._prompts = [person.prompt, person.class_prompt, ""]
+        with torch.no_grad():
+            self._encoded = prior.text.encode(self._prompts)
+        chances = torch.tensor(shown.drawn, dtype=torch.float64)
+        self._even = bool((chances == chances[0]).all())
+        self._chances = chances[shown.mine.which]
+
+    def _trained_text(self) -> Any:
+        """Give the text encoder, or a copy of it of which a part is trained."""
+        wanted, text = self.pivot.text_encoder, self.prior.text
+        if wanted == "frozen":
+            return text
+        if not isinstance(text, nn.Module):
+            raise NoSuchPart(
+                f"The text encoder of {self.prior.name} cannot be trained. Choose text_encoder frozen in the recipe."
+            )
+        if wanted == "lora":
+            return adapters.with_text_lora(text, self.pivot)
+        self._rows = adapters.token_rows(text, self.person.prompt, self.person.class_prompt)
+        made = adapters.shared_copy(text)
+        name = adapters.embedding_name(made)
+        table = nn.Parameter(made.get_parameter(name).detach().clone())
+        only = torch.zeros(len(table), 1, device=table.device)
+        only[self._rows] = 1
+
+        def of_the_token(gradient: Tensor) -> Tensor:
+            return gradient * only
+
+        table.register_hook(of_the_token)
+        adapters.set_weight(made, name, table)
+        return made
+
+    def draw(self, step: int, retry: int) -> Drawn:
+        """See `steps.Stage.draw`."""
+        pivot, draw = self.pivot, generator(self.seed, step, retry)
+        mine, others = self.shown.mine, self.shown.others
+        count = pivot.batch * pivot.accumulate
+        if self._even:
+            pick = torch.randint(len(mine.good), (count,), generator=draw)
+        else:
+            pick = torch.multinomial(self._chances, count, replacement=True, generator=draw)
+        views, picks = [mine], [pick]
+        if others is not None:
+            views.append(others)
+            picks.append(torch.randint(len(others.good), (pivot.class_batch * pivot.accumulate,), generator=draw))
+        kind = torch.cat([torch.full((len(p),), n) for n, p in enumerate(picks)])
+        return drawn_from(views, picks, pivot, draw, kind=kind, step=step)
+
+    def losses(self, drawn: Drawn) -> Tensor:
+        """See `steps.Stage.losses`."""
+        pivot, n = self.pivot, len(drawn)
+        noisy = self._levels.add_noise(drawn.target, drawn.noise, drawn.t)
+        target = target_of(self.prior, self._levels, drawn.target, drawn.noise, drawn.t)
+        with autocast(self.prior.device):
+            encoded = self._encoded if pivot.text_encoder == "frozen" else self.text.encode(self._prompts)
+            text = encoded[drawn.kind]
+            tuned = replace(self.prior, denoiser=self.denoiser.train())
+            if pivot.context == "out":
+                made = predict_without_guide(tuned, noisy, drawn.t, text, drawn.cleaned)
+            else:
+                empty = encoded[2:3].detach().expand(n, -1, -1)
+                made = predict(tuned, noisy, drawn.t, Condition(drawn.cleaned, text, empty))
+        weight = level_weights(self.prior, self._levels, drawn.t, pivot)
+        share = torch.where(drawn.kind == PERSON, 1.0, pivot.class_weight).to(weight)
+        losses = share * weight * picture_errors(made, target, drawn.mask, pivot.outside_weight)
+        if self.shown.identity is not None and drawn.step % pivot.identity_every == 0:
+            losses = losses + self._identity(drawn, made.float(), noisy.float())
+        return losses
+
+    def _identity(self, drawn: Drawn, made: Tensor, noisy: Tensor) -> Tensor:
+        """Give the identity loss of each picture: 0 for generic faces and above the pivot's level."""
+        assert self.shown.identity is not None
+        chosen = (drawn.kind.to(drawn.t.device) == PERSON) & (drawn.t < self.pivot.identity_level * 1000)
+        out = torch.zeros(len(drawn), device=made.device)
+        rows = chosen.nonzero().flatten()
+        if not len(rows):
+            return out
+        clean = clean_of(self.prior, self._levels, made[rows], noisy[rows], drawn.t[rows])
+        away = self.shown.identity.distances(self.prior.autoencoder.decode(clean))
+        share = alpha_bar_at(self._levels, drawn.t[rows], made).sqrt().flatten()
+        return out.index_put((rows,), self.pivot.identity_weight * share * away)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """See `steps.Stage.groups`."""
+        made = [{"params": list(adapters.trained_of(self.denoiser, self.prior.denoiser).values()), "share": 1.0}]
+        if self.pivot.text_encoder != "frozen":
+            own = list(adapters.trained_of(self.text, self._base_text).values())
+            # A learned token must not shrink, nor the rows beside it.
+            decay = {"weight_decay": 0.0} if self.pivot.text_encoder == "token" else {}
+            made.append({"params": own, "share": self.pivot.text_rate, **decay})
+        return made
 
     @property
-    def _checkpoint(self) -> Path:
-        return self.folder / "checkpoint.pt"
+    def _base_text(self) -> nn.Module:
+        assert isinstance(self.prior.text, nn.Module)
+        return self.prior.text
 
-    def run(self) -> TunedModel:
-        pivot, person = self.recipe.text, self.gallery.person
-        crops = self.gallery.crops(self.prior.size)
-        self.held_out = crops[-1] if len(crops) >= HELD_OUT_FROM else None
-        tuned_on = crops[:-1] if self.held_out is not None else crops
-        mine = make_views(
-            self.prior, tuned_on, each=pivot.views, seed=self.recipe.seed, tick=stage(self.report, "preparing photos")
-        )
-        generic = read_generic(self.prior.size, count=pivot.class_faces)
-        others = make_views(
-            self.prior, generic, each=1, seed=self.recipe.seed + 1, tick=stage(self.report, "preparing generic faces")
-        )
-        with torch.no_grad():
-            text = self.prior.text.encode([person.prompt, person.class_prompt, ""])
-        check_at = {round(pivot.steps * k / max(1, pivot.checks)) for k in range(pivot.checks + 1)}
-        saved = begun = time.monotonic()
-        if self.step == 0:
-            self._check()
-        done = False
-        try:
-            while self.step < pivot.steps:
-                loss = self._one_step(mine, others, text)
-                self.step += 1
-                self.losses.append(round(loss, 6))
-                now = time.monotonic()
-                self.seconds, begun = self.seconds + now - begun, now
-                self.report.measure(self.step, {"loss": loss})
-                if self.step in check_at:
-                    self._check()
-                if now - saved > SAVE_EVERY_SECONDS:
-                    self._save()
-                    saved = now
-                self.report.tick("personalizing", self.step, pivot.steps)
-            done = True
-        finally:
-            if not done:
-                self._save()
-        return self._finish()
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """See `steps.Stage.parameters`."""
+        made = {f"denoiser.{n}": p for n, p in adapters.trained_of(self.denoiser, self.prior.denoiser).items()}
+        if self.pivot.text_encoder != "frozen":
+            made.update({f"text.{n}": p for n, p in adapters.trained_of(self.text, self._base_text).items()})
+        return made
 
-    def _one_step(self, mine: Views, others: Views, text: Tensor) -> float:
-        pivot = self.recipe.text
-        draw = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + self.step)
-        fall = min(1.0, max(0.1, 1 - 0.9 * (self.step / pivot.steps - 2 / 3) * 3))
-        for group in self.optimiser.param_groups:
-            group["lr"] = pivot.rate * fall * min(1.0, (self.step + 1) / 10)
-        pick = torch.randint(len(mine.good), (pivot.batch,), generator=draw)
-        other = torch.randint(len(others.good), (pivot.class_batch,), generator=draw)
-        target = torch.cat([mine.good[pick], others.good[other]])
-        cleaned = torch.cat([mine.cleaned[pick], others.cleaned[other]])
-        n = len(target)
-        t = (torch.rand(n, generator=draw) * pivot.top_level * 1000).long()
-        noise = torch.randn(target.shape, generator=draw).to(target)
-        levels = noising(self.prior)
-        noisy = levels.add_noise(target, noise, t.to(target.device))
-        phrases = torch.cat([text[0:1].expand(pivot.batch, -1, -1), text[1:2].expand(pivot.class_batch, -1, -1)])
-        condition = Condition(cleaned, phrases, text[2:3].expand(n, -1, -1))
-        tuned = replace(self.prior, denoiser=self.denoiser.train())
-        with autocast(self.prior.device):
-            made = predict(tuned, noisy, t.to(target.device), condition)
-        wanted, weight = what_is_learned(levels, target, noise, t)
-        weight[pivot.batch :] *= pivot.class_weight
-        loss = (weight.view(-1, 1, 1, 1) * (made.float() - wanted.float()) ** 2).mean()
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
-        self.optimiser.step()
-        return float(loss.detach())
+    def variant(self) -> Prior:
+        """See `steps.Stage.variant`."""
+        return replace(self.prior, denoiser=self.denoiser.eval(), text=self.text)
 
-    def _check(self) -> None:
-        """Restore the held-out photo, damaged in a fixed way, and say how near the person it comes."""
-        if self.held_out is None:
-            return
-        rng = np.random.default_rng(7)
-        damaged = degrade.apply(self.held_out, HARD, rng)
-        variant = replace(self.prior, denoiser=self.denoiser.eval())
-        restored = restore_face(variant, damaged, Settings(prompt=self.gallery.person.prompt), seed=7).pixels
-        name = f"step-{self.step:05d}.png"
-        path = self.folder / "samples" / name
-        path.unlink(missing_ok=True)
-        images.save_photo(np.concatenate([damaged, restored, self.held_out], axis=1), path)
-        away = identity.distance(identity.embed(restored), identity.embed(self.held_out))
-        self.checks.append({"step": float(self.step), "identity": round(away, 4)})
-        self.report.measure(self.step, {"identity": away})
-        self.report.preview(f"step {self.step}", path)
+    def save_memory(self) -> bool:
+        """See `steps.Stage.save_memory`."""
+        return enable_checkpointing(self.denoiser)
 
-    def _finish(self) -> TunedModel:
-        pivot, person = self.recipe.text, self.gallery.person
-        tuned = write_tuned(
-            self.folder,
-            lora_of(self.denoiser),
-            {
-                "fingerprint": self.fingerprint,
-                "prior": dict(self.prior.sha256),
-                "prior_name": self.prior.name,
-                "person": person.id,
-                "prompt": person.prompt,
-                "gallery": self.gallery.fingerprint,
-                "references": len(self.gallery.references),
-                "recipe": self.recipe.as_json(),
-                "lora": {"rank": pivot.rank, "alpha": pivot.alpha, "targets": list(pivot.targets)},
-                "losses": self.losses,
-                "checks": self.checks,
-                "seconds": round(self.seconds, 1),
-                "device": str(self.prior.device),
-                "precision": precision(self.prior.device),
-            },
-        )
-        self._checkpoint.unlink(missing_ok=True)
-        return tuned
+    def delta(self) -> Delta:
+        """See `steps.Stage.delta`."""
+        made = named("denoiser", adapters.delta_of(self.denoiser, self.prior.denoiser, self.pivot))
+        if self.pivot.text_encoder == "lora":
+            made.update(named("text", adapters.delta_of(self.text, self._base_text, self.pivot)))
+        elif self.pivot.text_encoder == "token":
+            name = adapters.embedding_name(self.text)
+            table = self.text.get_parameter(name).detach() - self._base_text.get_parameter(name)
+            made[f"text.{name}.rows"] = table[self._rows].float().cpu()
+            made[f"text.{name}.rows_at"] = torch.tensor(self._rows)
+        return made
 
-    def _save(self) -> None:
-        state: dict[str, Any] = {
-            "fingerprint": self.fingerprint,
-            "step": self.step,
-            "seconds": self.seconds,
-            "losses": self.losses,
-            "checks": self.checks,
-            "lora": lora_of(self.denoiser),
-            "optimiser": self.optimiser.state_dict(),
-        }
-        whole = io.BytesIO()  # torch.save itself would give a full disk no name
-        torch.save(state, whole)
-        write_bytes(self._checkpoint, whole.getvalue())
-        write_json(self.folder / "state.json", {"step": self.step, "of": self.recipe.text.steps})
-
-    def _load(self) -> None:
-        state = torch.load(self._checkpoint, map_location=self.prior.device, weights_only=True)
-        if state["fingerprint"] != self.fingerprint:
-            log.warning("%s is of other inputs; starting anew", self._checkpoint)
-            return
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.losses, self.checks = state["losses"], state["checks"]
-        load_lora(self.denoiser, state["lora"])
-        self.optimiser.load_state_dict(state["optimiser"])
-
-
-def what_is_learned(levels: Any, clean: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """Give what the denoiser should say of noised latents, and how much each of them counts.
-
-    Args:
-        levels: the prior's schedule, as `noising` gives it.
-        clean: `(N, C, h, w)`, the latents without noise.
-        noise: like `clean`, what they were noised with.
-        t: `(N,)`, int64, on the CPU: the levels they were noised to.
-
-    Returns:
-        The target, like `clean`, in the prior's prediction type; weights, `(N,)`, float32. A predicted clean picture
-        counts by the root of its signal to noise, between bounds, measured with the pocket prior; noise and velocity
-        count alike, as Stable Diffusion was trained.
-    """
-    kept = levels.alphas_cumprod[t]
-    kind = levels.config.prediction_type
-    if kind == "sample":
-        return clean, (kept / (1 - kept)).clamp(0.1, 5).sqrt().to(clean.device)
-    alike = torch.ones(len(t), device=clean.device)
-    if kind == "epsilon":
-        return noise, alike
-    share = kept.view(-1, 1, 1, 1).to(clean)
-    return share.sqrt() * noise - (1 - share).sqrt() * clean, alike
-
-
-HARD = degrade.Damage(blur_x=5.0, blur_y=5.0, angle=0.0, shrink=6.0, noise=8.0, jpeg=70)
-"""The fixed damage of the held-out photo: heavy enough that a blind prior has to guess."""
+    def load(self, delta: Delta) -> None:
+        """See `steps.Stage.load`."""
+        adapters.load_delta(self.denoiser, self.prior.denoiser, of_network("denoiser", delta))
+        held = of_network("text", delta)
+        if self.pivot.text_encoder == "lora":
+            adapters.load_delta(self.text, self._base_text, held)
+        elif self.pivot.text_encoder == "token":
+            name = adapters.embedding_name(self.text)
+            with torch.no_grad():
+                table = self.text.get_parameter(name)
+                table[held[f"{name}.rows_at"].to(table.device)] += held[f"{name}.rows"].to(table)

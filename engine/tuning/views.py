@@ -34,6 +34,10 @@ class Views:
 
     good: Tensor
     cleaned: Tensor
+    mask: Tensor
+    """`(N, 1, h, w)`, 0 to 1, 1 in the face."""
+    which: Tensor
+    """`(N,)`, int64: of which face each is a view."""
 
 
 def read_generic(size: int, folder: Path = GENERIC, *, count: int | None = None) -> tuple[Pixels, ...]:
@@ -52,6 +56,11 @@ def read_generic(size: int, folder: Path = GENERIC, *, count: int | None = None)
 
 def vary(face: Pixels, rng: np.random.Generator) -> Pixels:
     """Move, scale, turn and tone a face slightly. Never mirrored: faces are not symmetric."""
+    return _varied(face, rng)[0]
+
+
+def _varied(face: Pixels, rng: np.random.Generator) -> tuple[Pixels, Any]:
+    """Give what `vary` does, and the matrix by which it moved the face."""
     import cv2
 
     size = face.shape[0]
@@ -62,7 +71,7 @@ def vary(face: Pixels, rng: np.random.Generator) -> Pixels:
     out = np.clip(out, 0, 1) ** float(np.exp(rng.normal(0, 0.08)))
     if rng.random() < 0.15:  # old photos are often grey, the person's new ones seldom
         out = np.repeat(out @ np.array([[0.299], [0.587], [0.114]], np.float32), 3, axis=2)
-    return np.asarray(np.clip(out * (1 + rng.normal(0, 0.03)), 0, 1), dtype=np.float32)
+    return np.asarray(np.clip(out * (1 + rng.normal(0, 0.03)), 0, 1), dtype=np.float32), matrix
 
 
 def make_views(prior: Prior, faces: tuple[Pixels, ...], *, each: int, seed: int, tick: Tick = silent) -> Views:
@@ -74,7 +83,12 @@ def make_views(prior: Prior, faces: tuple[Pixels, ...], *, each: int, seed: int,
         each: views a face.
         seed: draws all of it; the same seed gives the same views.
         tick: called after each face.
+
+    Raises:
+        NoFaces: there is none.
+        Cancelled: from the tick.
     """
+    import cv2
     import torch
 
     from engine.prior.device import dtype_of
@@ -83,15 +97,36 @@ def make_views(prior: Prior, faces: tuple[Pixels, ...], *, each: int, seed: int,
         raise NoFaces("There is no face to tune on. Add good photos of the person first.")
     good: list[Tensor] = []
     cleaned: list[Tensor] = []
+    masks: list[Tensor] = []
+    whole = face_shape(prior.size)
     for n, face in enumerate(faces):
         rng = np.random.default_rng([seed, n])
         for _ in range(each):
-            target = vary(face, rng)
+            target, matrix = _varied(face, rng)
             damaged = degrade.age(target, rng) if rng.random() < 0.2 else target
             damaged = degrade.degrade(damaged, rng)
+            mask: Any = cv2.warpAffine(whole, matrix, (prior.size, prior.size))
             with torch.no_grad():
                 made = prior.cleaner(images.to_tensor(damaged).to(prior.device, dtype_of(prior.cleaner))).clamp(-1, 1)
                 cleaned.append(prior.autoencoder.encode(made.to(prior.dtype)))
                 good.append(prior.autoencoder.encode(images.to_tensor(target).to(prior.device, prior.dtype)))
+            side = good[-1].shape[-1]
+            small: Any = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA)
+            masks.append(torch.from_numpy(np.asarray(small, np.float32))[None, None].to(prior.device))
         tick(n + 1, len(faces))
-    return Views(torch.cat(good), torch.cat(cleaned))
+    which = torch.arange(len(faces)).repeat_interleave(each)
+    return Views(torch.cat(good), torch.cat(cleaned), torch.cat(masks), which)
+
+
+FACE_CENTRE = (0.5, 0.56)
+"""Middle of the face in an aligned crop, shares of its side: between the eyes and the mouth of `faces.crop.FFHQ5`."""
+FACE_HALF = (0.27, 0.36)
+"""Half width and height of the face, shares of the side: from ear to ear and from the hairline to the chin."""
+
+
+def face_shape(size: int) -> Pixels:
+    """Give where the face is in an aligned crop, `(size, size)`, 1 inside and falling to 0 over a fifth of its half."""
+    y, x = (np.mgrid[0:size, 0:size] + 0.5) / size
+    radius = np.hypot((x - FACE_CENTRE[0]) / FACE_HALF[0], (y - FACE_CENTRE[1]) / FACE_HALF[1])
+    rise = np.clip((1.2 - radius) / 0.2, 0, 1)
+    return (rise * rise * (3 - 2 * rise)).astype(np.float32)

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tests.parity import rule
+from tests.parity import diffbir_rule as rule
 
 HERE = Path(__file__).parent
 SIDE = 16

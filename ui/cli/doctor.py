@@ -53,6 +53,10 @@ def doctor(call: Call) -> None:
 def bench(
     call: Call,
     demo: Annotated[bool, typer.Option("--demo", help="Time the whole demo too; takes minutes.")] = False,
+    restorers: Annotated[
+        bool,
+        typer.Option("--restorers", help="Instead, time GFPGAN, CodeFormer and the like; needs no files of theirs."),
+    ] = False,
     against: Annotated[
         Path | None,
         typer.Option("--against", metavar="CHECKOUT", help="Time our DiffBIR loop beside the official code in there."),
@@ -60,13 +64,20 @@ def bench(
     toy: Annotated[bool, typer.Option("--toy", help="With --against: tiny networks, to see that it runs.")] = False,
 ) -> None:
     """Measure the speed here. Start, page, one face, memory, each in a fresh process, against what is wanted."""
-    from engine.evaluation.bench import run
-
     if against is not None:
         _against(call, against, toy)
         return
+    if demo and restorers:
+        raise typer.BadParameter("--restorers measures those alone; --demo goes with the rest.")
     with call.following() as report:
-        facts, rows = run(report, demo=demo, device=call.device)
+        if restorers:
+            from engine.evaluation import bench_restorers
+
+            facts, rows = bench_restorers.run(report, device=call.device)
+        else:
+            from engine.evaluation.bench import run
+
+            facts, rows = run(report, demo=demo, device=call.device)
     shown = [
         {
             "what": row.name,

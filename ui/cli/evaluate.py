@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,19 +19,35 @@ def add_to(app: typer.Typer) -> None:
 
 def evaluate(
     call: Call,
-    people: Annotated[Path, typer.Argument(metavar="PEOPLE", readable=False, help="A folder of photos a person.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for table, rows and sheet; earlier ones are replaced.")],
+    people: Annotated[Path, typer.Argument(metavar="FOLDER", readable=False, help="A folder of photos a person.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for page, tables and rows; earlier ones are replaced.")],
     recipe: Annotated[str, typer.Option("--recipe", help="How the tuning is done.")] = "quick",
+    damage: Annotated[
+        list[str] | None, typer.Option("--damage", help="hard or method; else both. The claim is judged by the first.")
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", help="Draws of damage and noise for each photo.")] = 3,
+    references: Annotated[int, typer.Option("--references", help="Photos that each prior is tuned to, at most.")] = 10,
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="Also tune in the other context and to 1, 3, 5 and 10 references.")
+    ] = False,
+    prior: Annotated[Path | None, typer.Option("--prior", help="Folder of the prior; else the one that ships.")] = None,
 ) -> None:
-    """Tune to everybody in a folder, damage and restore their last four photos by five arms, and tabulate."""
+    """Tune to everybody in a folder, damage and restore photos that no tuning saw by every arm, and judge the claim.
+
+    The last four photos of each person are restored and all others are references; or give each person's folder the
+    folders references, truth and, with damaged versions of the same names, damaged. A run that was stopped or killed
+    goes on with the same command.
+    """
     with call.holding() as workspace, call.following() as report:
         report.tick("loading", 0, 1)
-        from engine.evaluation import people_table
+        from engine.evaluation import evaluate as evaluation
+        from engine.evaluation import evaluation_page
 
-        rows = people_table.run(workspace, people, out, report, recipe=recipe, device=call.device)
-    written = out / "people.md"
-    value = {"table": str(written), "sheet": str(out / "people.jpg"), "rows": rows}
-    call.answer(value, [written.read_text(encoding="utf-8")])
+        plan = evaluation.Plan(recipe, seeds=seeds, references=references, ablation=ablation, prior=prior)
+        plan = replace(plan, damage=tuple(damage) if damage else plan.damage, device=call.device)
+        value = evaluation_page.write(evaluation.run(workspace, people, report, plan), out)
+    lines = [Path(value["table"]).read_text(encoding="utf-8"), *value["notes"], f"Look at {value['page']}"]
+    call.answer(value, lines)
 
 
 def evaluate_galleries(

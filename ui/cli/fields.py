@@ -24,6 +24,8 @@ FIGURES_ROW = {
     "identity_references": "mean dlib distance to the references, lower is nearer",
 }
 
+FIGURES_OF_ARM = ("psnr", "ssim", "gmsd", "sharpness", "identity_truth", "identity_references")
+
 PERSON = {
     "id": "id of the person",
     "name": "as given",
@@ -31,6 +33,12 @@ PERSON = {
     "prompt": "phrase that the person is tuned round",
     "references": "how many faces are stored",
     "used": "how many of them tuning uses",
+}
+
+RECIPE = {
+    "name": "of the recipe",
+    "summary": "one sentence",
+    "pivots": "text, guide or both",
 }
 
 WEIGHTS_ROW = {
@@ -93,8 +101,37 @@ FIELDS: dict[str, dict[str, str]] = {
         "fingerprint": "of photos, recipe and prior",
         "references": "how many photos it was tuned on, the held-out one among them",
         "seconds": "spent tuning, in all runs",
-        "checks[].step": "step at which the held-out photo was restored",
+        "checks[].step": "step at which the held-out photo was restored, counted over both pivots",
+        "checks[].stage": "text or guide",
         "checks[].identity": "its dlib distance to the real one, lower is nearer",
+        "checks[].gmsd": "its gradient deviation from the real one, lower is nearer",
+        "notes": "what you should know of the tuning, in sentences",
+        "parts": "text, guide or both: which pivots it holds",
+        "bytes": "of its weights",
+        "estimate": "with --estimate: seconds, memory, disk and kept (bytes); else null",
+    },
+    "recipes list": {f"recipes[].{name}": what for name, what in RECIPE.items()},
+    "recipes show": {
+        **{f"recipe.{name}": what for name, what in RECIPE.items()},
+        "fields[].name": "pivot and field, for `recipes save --set`",
+        "fields[].value": "in this recipe",
+        "fields[].unit": "its unit, empty for none",
+        "fields[].what": "what it does",
+        "fields[].source": "where the value comes from",
+        "fields[].low": "lowest value, null for none",
+        "fields[].high": "highest value, null for none",
+        "fields[].choices": "allowed values, empty for any",
+    },
+    "recipes save": {
+        **{f"recipe.{name}": what for name, what in RECIPE.items()},
+        "file": "the recipe's file, for --recipe",
+    },
+    "export-lora": {
+        "person": "name",
+        "file": "as given",
+        "style": "kohya or peft",
+        "prompt": "phrase that stands for the person",
+        "note": "what the file is good for",
     },
     "restore": {
         "result": "the restored photo",
@@ -134,6 +171,26 @@ FIELDS: dict[str, dict[str, str]] = {
         "files[].sentence": "why it was skipped or failed, empty if done",
         "files[].seconds": "of the restorer alone",
     },
+    "compare": {
+        "out": "folder of the comparison; all files below lie in it",
+        "photo": "name of the photo",
+        "person": "name, empty without a person",
+        "seed": "of the noise",
+        "ways[]": "restorer, title, seed, license, options, and changed settings in words; in the order of the results",
+        "metrics[]": "key, title, direction (higher, lower or one: nearer to 1), unit, what it tells",
+        "rows[].damage": "preset of the damage lab, empty for a photo as it is",
+        "rows[].given": "the damaged face",
+        "rows[].truth": "the undamaged face, empty where there is none",
+        "rows[].given_numbers": "numbers of the damaged face, by key",
+        "rows[].results[]": "as ways, with file, seconds, numbers by key and best, the keys in which it is the best",
+        "spread[]": "for each restorer the mean dlib distance between its results under several damages, lower is "
+        "steadier; null for one damage",
+        "sheets.plain": "contact sheet",
+        "sheets.settings": "contact sheet with the settings",
+        "eyes[]": "both eyes in the face, as shares of its side",
+        "notes": "what you should know, in sentences",
+        "version": "of this form",
+    },
     "weights list": {
         "folder": "yours",
         **{f"files[].{name}": what for name, what in WEIGHTS_ROW.items()},
@@ -148,6 +205,17 @@ FIELDS: dict[str, dict[str, str]] = {
         "shared": "folders of other programs that are searched and are there",
         "accepted": "names of the licences you accepted",
     },
+    "restore-as": {
+        "person": "name of the person whose face it became",
+        "result": "the photo with the other face",
+        "blurred": "the photo with the face blurred, which the result was made of",
+        "provenance": "JSON file that says how it was made",
+        "face": "which face was replaced, from 1, the largest first",
+        "faces": "how many were found",
+        "identity": "before and after: mean dlib distance to the person's references, lower is nearer; recogniser, "
+        "direction, note",
+        "notes": "what you should know of this result, in sentences",
+    },
     "restorers list": {
         "restorers[].id": "for --restorer",
         "restorers[].title": "as the screens show it",
@@ -156,12 +224,17 @@ FIELDS: dict[str, dict[str, str]] = {
         "restorers[].source": "what its numbers are compared with",
         "restorers[].license": "of weights and code",
         "restorers[].needs_person": "whether it works only with --person",
+        "restorers[].size": "side in px of the faces it takes, null for those of the prior",
+        "restorers[].weights": "ids of the files that it can use, for weights get",
+        "restorers[].lacking": "what keeps it from working here, with what to do; empty where nothing does",
+        "restorers[].left_out": "options of the authors' own program that are none here, each with the reason",
         "restorers[].options[].name": "for --set",
         "restorers[].options[].default": "value without --set",
         "restorers[].options[].low": "lowest value, null for none",
         "restorers[].options[].high": "highest value, null for none",
         "restorers[].options[].choices": "allowed values, empty for any",
         "restorers[].options[].help": "what it does",
+        "restorers[].options[].original": "what the authors' own program calls it, empty where it has nothing like it",
     },
     "demo": {
         "sheet": "the comparison: input, cleaned, blind, with the person, reference, truth",
@@ -169,11 +242,36 @@ FIELDS: dict[str, dict[str, str]] = {
         **{f"rows[].{name}": what for name, what in FIGURES_ROW.items()},
     },
     "evaluate": {
-        "table": "Markdown table of identity_truth by person and arm",
-        "sheet": "one photo of each person by every arm",
-        "rows[].person": "name of the person's folder",
-        "rows[].arm": "damaged, cleaner, blind, wrong person or dual-pivot",
-        **{f"rows[].{name}": what for name, what in FIGURES_ROW.items() if name != "arm"},
+        "page": "page of all tables and pictures, to be opened in a browser",
+        "table": "the tables as Markdown",
+        "results": "all that was measured, as JSON: the fields below, and a row for each restored face",
+        "csv": "those rows as comma-separated values",
+        "sheet": "one photo of each person by the main arms",
+        "facts": "cpu, cores, memory_gib, system, python, likeness, torch, load, device, precision, prior, "
+        "prior_sha256, recipe, seeds, references, tunings, seconds_a_tuning and seconds_of_this_run",
+        "people[].name": "name of the person's folder",
+        "people[].references": "how many photos the person was tuned to",
+        "people[].truths": "how many photos were restored",
+        "people[].ceiling": "mean dlib distance of the truths to the references: as near as a result can come",
+        "arms[].name": "name of the arm",
+        "arms[].what": "how its faces are made",
+        "summary[].damage": "hard, method, or given for photos with a damaged version of their own",
+        "summary[].arm": "damaged, cleaner, blind, equal steps, wrong person, text pivot, guide pivot, both pivots, or "
+        "one of the ablation",
+        "summary[].people": "how many people it was measured on",
+        "summary[].photos": "how many photos, each with every seed",
+        **{f"summary[].{name}": f"mean over people; {FIGURES_ROW[name]}" for name in FIGURES_OF_ARM},
+        "summary[].identity_low": "lower end of the 95 % bootstrap interval of identity_truth over people",
+        "summary[].identity_high": "its upper end",
+        "summary[].to_blind": "arm minus blind for identity_truth, psnr and gmsd: mean, and low and high of the 95 % "
+        "bootstrap interval over people",
+        "summary[].people_nearer": "people of whom it is nearer to the truth than blind",
+        "summary[].photos_nearer": "share of photos of which it is",
+        "verdicts[].damage": "as above",
+        "verdicts[].claim": "one half of the claim, judged for the whole recipe",
+        "verdicts[].reached": "whether it holds",
+        "verdicts[].found": "the figures that say so",
+        "notes": "what was left out and why, in sentences",
     },
     "evaluate-galleries": {
         "people": "how many there are",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from engine import __version__
-from ui.cli import card, doctor, evaluate, finding, people, pretrain, restore, weights
+from ui.cli import card, compare, doctor, evaluate, finding, people, pretrain, restore, swap, tune, weights
 from ui.cli.call import DeviceOption, Given, JsonOption, QuietOption, WorkspaceOption, ending
 
 PORT = 7860
@@ -58,8 +58,11 @@ def start(
 
 
 app.add_typer(people.group, name="people")
+tune.add_to(app)
 app.add_typer(weights.group, name="weights")
 restore.add_to(app)
+compare.add_to(app)
+swap.add_to(app)
 doctor.add_to(app)
 card.add_to(app)
 evaluate.add_to(app)

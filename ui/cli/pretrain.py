@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from engine.errors import EngineError
 from engine.pretrain.plan import PLANS
 from ui.cli.call import Call, command
+
+if TYPE_CHECKING:
+    from engine.progress import Report
 
 
 class TrainingHeld(EngineError):
@@ -47,9 +50,24 @@ def pretrain(
         Path | None, typer.Option("--from", help="Folder of a prior to begin from instead of from nothing.")
     ] = None,
     note: Annotated[str, typer.Option("--note", help="What its users should know of the faces.")] = "",
+    amortise: Annotated[
+        Path | None,
+        typer.Option(
+            "--amortise",
+            metavar="PEOPLE",
+            help="Instead: tune the guide of a prior (--from, else the shipped) once against the people of a folder, a "
+            "folder of photos each, on FACES, and write it with --export.",
+        ),
+    ] = None,
+    recipe: Annotated[
+        str, typer.Option("--recipe", help="With --amortise: a name or a file; both its pivots are used.")
+    ] = "standard",
 ) -> None:
     """Train the embedded prior. Stop at any time; the same command goes on."""
     from filelock import FileLock, Timeout
+
+    if amortise is not None and export is None:
+        raise typer.BadParameter("--amortise writes a new prior; say where with --export")
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -59,6 +77,13 @@ def pretrain(
         raise TrainingHeld(f"Another process trains in {out}. Wait for it, or name another folder.") from error
     except OSError as error:
         raise TrainingHeld(f"{out} cannot be used: {error.strerror}. Name another folder with --out.") from error
+    if amortise is not None and export is not None:
+        with lock, call.following() as report:
+            told = _amortised(call, faces, out, report, people=amortise, recipe=recipe, old=start_from, new=export)
+        value = {"out": str(out), "plan": f"amortise {recipe}", "done": True, "exported": str(export), **told}
+        said = f"The guide was tuned against {told['figures']['people']:.0f} people; the prior is in {export}."
+        call.answer(value, [said])
+        return
     with lock, call.following() as report:
         report.tick("loading", 0, 1)
         from engine.pretrain.data import read_folder
@@ -90,3 +115,16 @@ def pretrain(
     if export is not None:
         lines.append(f"Prior written to {export}: {figures['psnr_sampled']:.2f} dB on held-out people.")
     call.answer(value, lines)
+
+
+def _amortised(
+    call: Call, faces: Path, out: Path, report: Report, *, people: Path, recipe: str, old: Path | None, new: Path
+) -> dict[str, Any]:
+    """Tune a guide against people and write the prior; gives `seconds` and `figures`."""
+    report.tick("loading", 0, 1)
+    from engine.prior import load
+    from engine.studio.amortise import amortise_folder
+
+    return amortise_folder(
+        people, faces, out, report, recipe=recipe, old=old or load.SHIPPED, new=new, device=call.device
+    )

@@ -81,6 +81,13 @@ class ConsoleReport:
             self._stream.write(f"{name}: {sentence}\n")
             self._stream.flush()
 
+    def note(self, sentence: str) -> None:
+        """See `Report.note`."""
+        if not self._quiet:
+            self._clear()
+            self._stream.write(f"{sentence}\n")
+            self._stream.flush()
+
     def _line(self, stage: str, done: int, total: int, now: float) -> str:
         if total <= 1:
             return stage

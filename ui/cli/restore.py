@@ -1,4 +1,4 @@
-"""`tune`, `restore`, `edit` and `restorers list`: the main job."""
+"""`restore`, `edit` and `restorers list`: the main job."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ restorers = typer.Typer(no_args_is_help=True, help="The ways to restore a face."
 PersonOption = Annotated[str | None, typer.Option("--person", help="Whose face it is: name or id.")]
 RestorerOption = Annotated[
     str | None,
-    typer.Option("--restorer", help="See `restorers list`; else dual-pivot with --person and diffbir without."),
+    typer.Option("--restorer", "--with", help="See `restorers list`; else dual-pivot with --person, diffbir without."),
 ]
 PriorOption = Annotated[
     str,
@@ -41,37 +41,9 @@ class NotAllRestored(EngineError):
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this file to the app."""
-    command(app, "tune", answers="tune")(tune)
     command(app, "restore", answers="restore", or_answers="restore FOLDER")(restore)
     command(app, "edit", answers="edit")(edit)
     app.add_typer(restorers, name="restorers")
-
-
-def tune(
-    call: Call,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name or id of the person.")],
-    recipe: Annotated[str, typer.Option("--recipe", help="How: quick, or toy for a trial.")] = "quick",
-    prior: PriorOption = "pocket",
-) -> None:
-    """Personalize to a person's good photos. Stop at any time; the same command goes on."""
-    from engine.studio import work
-
-    with call.holding() as workspace, call.following() as report:
-        report.tick("loading", 0, 1)
-        person = work.library(workspace).get(name)
-        tuned = work.personalize(workspace, person.id, recipe, report, device=call.device, prior_name=prior)
-    known = tuned.manifest
-    value = {
-        "person": person.name,
-        "recipe": known["recipe"]["name"],
-        "tuned": str(tuned.folder),
-        **{key: known[key] for key in ("fingerprint", "references", "seconds", "checks")},
-    }
-    lines = [f"{person.name} is personalized: {known['references']} photos, {known['seconds']:.0f} s of tuning."]
-    if known["checks"]:
-        first, last = known["checks"][0]["identity"], known["checks"][-1]["identity"]
-        lines.append(f"Held-out photo: identity {first:.3f} before, {last:.3f} now (dlib distance, lower is nearer).")
-    call.answer(value, lines)
 
 
 def restore(
@@ -162,7 +134,7 @@ def restore(
         photo=photo,
         out=out or out_dir or Path.cwd(),
         restorer=info.id,
-        options=_options(choices or [], info.options),
+        options=read_choices(choices or [], info.options),
         person=person,
         recipe=recipe,
         seed=seed,
@@ -285,12 +257,17 @@ def _identity(made: dict[str, Any]) -> list[str]:
 def list_restorers(call: Call) -> None:
     """List the restorers with their options."""
     from engine.restorers import choice as known
-    from engine.restorers import find_all
+    from engine.restorers import find_all, lacking
 
+    weights = call.root / "weights"
     rows: list[dict[str, Any]] = [
         {
             **{name: getattr(info, name) for name in ("id", "title", "summary", "paper", "source", "license")},
             "needs_person": info.needs_person,
+            "size": info.size,
+            "weights": list(info.weights),
+            "lacking": lacking(info, weights),
+            "left_out": list(info.left_out),
             "options": [
                 {
                     "name": of.name,
@@ -299,6 +276,7 @@ def list_restorers(call: Call) -> None:
                     "high": known(of).high,
                     "choices": list(known(of).choices),
                     "help": known(of).help,
+                    "original": known(of).original,
                 }
                 for of in fields(info.options)
             ],
@@ -308,7 +286,9 @@ def list_restorers(call: Call) -> None:
     lines: list[str] = []
     for row in rows:
         lines += [f"{row['id']}: {row['title']}", f"  {row['summary']} Licence: {row['license']}."]
-        lines += [f"  --set {o['name']}={o['default']}  {_range(o)}{o['help']}" for o in row["options"]]
+        lines += [f"  Not ready: {row['lacking']}"] if row["lacking"] else []
+        lines += [f"  --set {o['name']}={o['default']}  {_range(o)}{o['help']}{_original(o)}" for o in row["options"]]
+        lines += [f"  Not here: {sentence}" for sentence in row["left_out"]]
     call.answer({"restorers": rows}, lines)
 
 
@@ -330,7 +310,7 @@ def _refuse_taken(target: Path) -> None:
     raise AlreadyThere(f"There is already something at {target}. Nothing is ever written over: name another --out.")
 
 
-def _options(typed: list[str], kind: Any) -> dict[str, Any]:
+def read_choices(typed: list[str], kind: Any) -> dict[str, Any]:
     """Read `name=value` texts and check them as the restorer does."""
     from engine.restorers import BadOption, read_options
 
@@ -345,6 +325,10 @@ def _options(typed: list[str], kind: Any) -> dict[str, Any]:
         read[name.strip()] = value == "true" if switch else value
     read_options(kind, read)
     return read
+
+
+def _original(option: dict[str, Any]) -> str:
+    return f" The authors call it {option['original']}." if option["original"] else ""
 
 
 def _range(option: dict[str, Any]) -> str:

@@ -1,0 +1,160 @@
+"""The Compare screen in a real browser, on the real engine: the damage lab, results one by one, numbers, sheets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine import images
+from tests.test_screen import NAME, SECONDS, App, drop, serious_flaws
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    running = App(tmp_path_factory.mktemp("home") / "likeness", port=7960)
+    running.start()
+    yield running
+    if running.process is not None and running.process.poll() is None:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def compared(app: App, browser: Browser, sample_faces: list[Path], sample_damaged: list[Path]) -> App:
+    """A comparison, made once: a reference damaged in two ways, restored by three restorers."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(60 * SECONDS)
+    page.goto(app.address)
+    page.get_by_label("Name").fill(NAME)
+    page.get_by_label("Name").press("Enter")
+    drop(page, "#references", sample_faces[:2])
+    page.locator(".lk-face").nth(1).wait_for()
+    drop(page, "#damaged", [sample_damaged[0]])
+    page.locator("#damaged .lk-box").wait_for()
+    page.get_by_role("tab", name="Compare").click()
+    page.get_by_label("Damage lab").check()
+    page.locator("#lab-presets").get_by_label("Old print").check()
+    page.locator("#compare-ways").get_by_label("With the person").uncheck()
+    page.locator("#lab-clean input").click()
+    page.get_by_role("option").nth(1).click()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    first = page.locator("#compare-viewer .lk-chip")
+    first.nth(2).wait_for(timeout=300 * SECONDS)
+    assert page.locator("#comparison .lk-sheets").is_hidden(), "the first result is shown before all are there"
+    page.locator("#comparison .lk-sheets").wait_for(timeout=300 * SECONDS)
+    page.close()
+    return app
+
+
+def seen(page: Page, app: App) -> Page:
+    page.goto(f"{app.address}/#bench")
+    page.locator("#compare-viewer .lk-chip").nth(2).wait_for()
+    page.locator("#lab-presets").wait_for()  # the settings have come back
+    return page
+
+
+def test_every_restorer_has_the_same_crop_and_the_best_numbers_are_marked(compared: App, browser_page: Page) -> None:
+    page = seen(browser_page, compared)
+    chips = page.locator("#compare-viewer .lk-chip").all_inner_texts()
+    assert [re.sub(r"\s+", " ", chip) for chip in chips] == [
+        "1 Given",
+        "2 Enlarged only",
+        "3 Cleaned",
+        "4 Blind (DiffBIR's way)",
+        "5 Truth",
+    ]
+    headings = page.locator("#comparison thead th").all_text_contents()
+    assert headings[:2] == ["Restorer", "Identity \u2193lower is better"]
+    rows = page.locator("#comparison tbody tr")
+    assert rows.count() == 4
+    psnr = [float(cell.split()[0]) for cell in page.locator("#comparison tbody td:nth-child(3)").all_inner_texts()]
+    best = page.locator("#comparison tbody td:nth-child(3).best").inner_text()
+    assert float(best.split()[0]) == max(psnr[1:])
+    assert "one of the person's references" in page.locator("#comparison .lk-notes").inner_text()
+
+
+def test_arrows_go_through_the_damages_and_each_restorer_over_all_of_them(compared: App, browser_page: Page) -> None:
+    page = seen(browser_page, compared)
+    where = page.locator("#compare-viewer .lk-photos > span")
+    page.locator("#compare-viewer .lk-canvas").focus()
+    names: list[str] = []
+    for number in (2, 3, 4, 5, 1):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function(
+            "n => document.querySelector('#compare-viewer .lk-photos > span').textContent.includes(n + ' of 5')",
+            arg=str(number),
+        )
+        names.append(where.inner_text().rpartition(",")[0])
+    assert names == [
+        "Old print",
+        "Enlarged only, all damages",
+        "Cleaned, all damages",
+        "Blind (DiffBIR's way), all damages",
+        "Medium",
+    ]
+
+
+def test_a_reload_finds_the_settings_and_the_sheet_is_downloaded(
+    compared: App, browser_page: Page, tmp_path: Path
+) -> None:
+    page = seen(browser_page, compared)
+    assert page.get_by_label("Damage lab").is_checked()
+    assert page.locator("#lab-presets").get_by_label("Old print").is_checked()
+    assert not page.locator("#compare-ways").get_by_label("With the person").is_checked()
+    with page.expect_download() as coming:
+        page.get_by_role("link", name="Contact sheet with settings").click()
+    coming.value.save_as(tmp_path / "sheet.png")
+    assert images.read_photo(tmp_path / "sheet.png").width > 5 * 256
+
+
+def test_what_is_missing_is_said_where_one_looks(compared: App, browser_page: Page) -> None:
+    page = seen(browser_page, compared)
+    for name in ("Enlarged only", "Cleaned", "Blind (DiffBIR's way)"):
+        page.locator("#compare-ways").get_by_label(name).uncheck()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_text("Choose 1 to 4 restorers, got 0.").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_keeps_anybody_from_comparing(
+    compared: App, browser_page: Page, console_errors: list[str], scheme: str
+) -> None:
+    page = browser_page
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    seen(page, compared)
+    assert serious_flaws(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.get_by_role("tab", name="Compare").focus()
+    page.keyboard.press("ArrowLeft")
+    page.locator("#references").wait_for()
+    assert page.locator("#bench").is_hidden()
+    assert console_errors == []
+
+
+def test_a_knob_is_gone_through_and_the_picked_setting_taken_to_the_other_screen(
+    compared: App, browser_page: Page
+) -> None:
+    page = seen(browser_page, compared)  # the last test, since this takes the place of the comparison of the others
+    page.get_by_role("radio", name="The damaged photo").check()
+    page.get_by_label("One knob, step by step").check()
+    page.locator("#compare-knob input").click()
+    page.get_by_role("option", name="With the person: Identity strength").click()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.locator("#compare-viewer .lk-chip").nth(5).wait_for(timeout=600 * SECONDS)
+    page.locator("#comparison .lk-sheets").wait_for(timeout=60 * SECONDS)
+    assert page.locator("#compare-viewer .lk-chip").nth(4).inner_text().endswith("Identity strength 1.5")
+    page.locator("#compare-viewer .lk-canvas").focus()
+    page.keyboard.press("5")
+    page.get_by_role("button", name="Take the chosen settings to Restore").click()
+    page.get_by_role("tab", name="Restore").click()
+    page.get_by_role("button", name="Knobs").click()
+    page.wait_for_function("document.querySelector('#knob-identity input[type=number]')?.value === '1.5'")

@@ -1,0 +1,417 @@
+"""The Compare screen: what to compare and on what, the pictures side by side, and the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from engine.degrade import KINDS
+from engine.restorers import RestorerInfo, choice, find_all
+from engine.studio.board import MOST_RESULTS, TAKEN_BY, Board, BoardView, Part
+from engine.studio.compare import Way, swept
+from engine.studio.desk import Desk, View
+from engine.studio.lab import PRESETS, RANGES
+from ui import forms, picture, restoring, viewer
+from ui.follow import QUIET, VERB, Follower, Page, Shown, address, explained
+from ui.forms import Form
+from ui.parts import part
+from ui.restoring import Drawn as Restoring
+from ui.restoring import end_of, progress_of
+from ui.strings import DAMAGES, say
+
+PHOTO, LAB = "photo", "lab"
+WAYS, SWEEP = "ways", "sweep"
+ARROWS = {"higher": "\u2191", "lower": "\u2193", "one": "\u21921"}
+SLIDERS = "sliders"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The screen's components."""
+
+    what: gr.Radio
+    ways: gr.CheckboxGroup
+    knob: gr.Dropdown
+    forms: Mapping[str, Form]
+    source: gr.Radio
+    clean: gr.Dropdown
+    presets: gr.CheckboxGroup
+    sliders: Mapping[str, gr.Slider]
+    old: gr.CheckboxGroup
+    seed: gr.Number
+    lab: gr.Column
+    button: gr.Button
+    take: gr.Button
+    work: gr.HTML
+    stage: gr.HTML
+    table: gr.HTML
+
+    @property
+    def knobs(self) -> list[Component]:
+        """All that decides what is compared."""
+        options = [control for form in self.forms.values() for control in form.controls.values()]
+        lab = [self.source, self.clean, self.presets, *self.sliders.values(), self.old]
+        return [self.what, self.ways, self.knob, *options, *lab, self.seed]
+
+
+def draw() -> Drawn:
+    """Draw the screen."""
+    infos = find_all()
+    with gr.Row(elem_id="bench"):
+        with gr.Column(elem_id="bench-rail"):
+            part("step_compare", elem_id="step-compare")
+            source = gr.Radio(
+                [(say("from_photo"), PHOTO), (say("from_lab"), LAB)],
+                value=PHOTO,
+                label=say("compare_on"),
+                elem_id="compare-source",
+            )
+            with gr.Column(visible=False, elem_id="lab") as lab:
+                clean = gr.Dropdown(
+                    [(say("clean_photo"), "")],
+                    value="",
+                    label=say("clean"),
+                    info=say("clean_help"),
+                    elem_id="lab-clean",
+                )
+                presets = gr.CheckboxGroup(
+                    [*((DAMAGES.get(name, name), name) for name in PRESETS), (say("lab_sliders"), SLIDERS)],
+                    value=["medium"],
+                    label=say("damages"),
+                    info=say("damages_help"),
+                    elem_id="lab-presets",
+                )
+                with gr.Accordion(say("lab_sliders"), open=False, elem_id="lab-own"):
+                    sliders = {name: _slider(name, low, high) for name, (low, high) in RANGES.items()}
+                    old = gr.CheckboxGroup(
+                        [(DAMAGES.get(kind, kind), kind) for kind in KINDS], label=say("lab_old"), elem_id="lab-old"
+                    )
+            what = gr.Radio(
+                [(say("what_ways"), WAYS), (say("what_sweep"), SWEEP)],
+                value=WAYS,
+                label=say("compare_what"),
+                elem_id="compare-what",
+            )
+            knob = gr.Dropdown(
+                swept_knobs(infos),
+                value=f"{TAKEN_BY}:seed",
+                label=say("knob"),
+                info=say("knob_help"),
+                visible=False,
+                filterable=False,
+                elem_id="compare-knob",
+            )
+            ways = gr.CheckboxGroup(
+                [(info.title, info.id) for info in infos],
+                value=[info.id for info in infos][:MOST_RESULTS],
+                label=say("ways"),
+                info=say("ways_help", n=MOST_RESULTS),
+                elem_id="compare-ways",
+            )
+            drawn = {info.id: _options(info) for info in infos}
+            seed = gr.Number(
+                0, label=say("seed"), info=say("seed_help"), precision=0, minimum=0, elem_id="compare-seed"
+            )
+            button = gr.Button(say("compare"), variant="primary", elem_id="compare", elem_classes=["lk-main-button"])
+            work = part("work", elem_id="compare-work")
+            take = gr.Button(say("take"), elem_id="compare-take", elem_classes=["lk-plain-button"])
+        with gr.Column(elem_id="bench-stage"):
+            stage = viewer.draw("compare-viewer")
+            table = part("comparison")
+    return Drawn(
+        what=what,
+        ways=ways,
+        knob=knob,
+        forms=drawn,
+        source=source,
+        clean=clean,
+        presets=presets,
+        sliders=sliders,
+        old=old,
+        seed=seed,
+        lab=lab,
+        button=button,
+        take=take,
+        work=work,
+        stage=stage,
+        table=table,
+    )
+
+
+def swept_knobs(infos: Sequence[RestorerInfo]) -> list[tuple[str, str]]:
+    """Give the knobs that can be gone through, by what they are called, with the restorer and the name of each."""
+    found: list[tuple[str, str]] = []
+    for info in infos:
+        named = {field.name: choice(field) for field in fields(info.options)}
+        ranged = [(one.title, name) for name, one in named.items() if one.low is not None]
+        several = [*([(say("variations"), "seed")] if ranged else []), *ranged]
+        found += [(f"{info.title}: {title}", f"{info.id}:{name}") for title, name in several]
+    return found
+
+
+def _slider(name: str, low: float, high: float) -> gr.Slider:
+    known: dict[str, Any] = {"label": say(f"lab_{name}"), "info": say(f"lab_{name}_help"), "elem_id": f"lab-{name}"}
+    usual = high if name == "jpeg" else low
+    return gr.Slider(low, high, value=usual, step=1 if name == "jpeg" else 0.5, buttons=["reset"], **known)
+
+
+def _options(info: RestorerInfo) -> Form:
+    halves = (False, True)
+    if not any(forms.names(info.options, advanced=advanced) for advanced in halves):
+        return Form({})
+    with gr.Accordion(say("settings_of", name=info.title), open=False, elem_classes=["lk-settings"]):
+        return forms.joined(
+            *(forms.draw(info.options, advanced=advanced, name=f"compare-{info.id}") for advanced in halves)
+        )
+
+
+def shown(drawn: Drawn, desk: Desk, board: Board, follower: Follower) -> tuple[Shown, ...]:
+    """Give the components that follow the board."""
+    return (
+        Shown(drawn.stage, lambda view: pictures(desk, board.view(), view)),
+        Shown(drawn.table, lambda view: table(desk, board.view())),
+        Shown(drawn.work, lambda view: progress(board.view(), view, follower)),
+        Shown(drawn.button, lambda view: not _busy(view, board), lambda ready: gr.update(interactive=ready)),
+        Shown(drawn.clean, clean_photos, lambda found: gr.update(choices=[(name, key) for name, key in found])),
+    )
+
+
+def connect(drawn: Drawn, desk: Desk, board: Board, page: Page, taken: tuple[Restoring, Sequence[str]]) -> None:
+    """Let the screen's events change the board; `taken` is the step that takes settings over, and its recipes."""
+    picked = gr.State("")
+
+    def pick(event: gr.EventData) -> str:
+        return str(event.id)
+
+    def take(pane: str) -> list[Any]:
+        with explained():
+            board.take_over(_way_of(pane, board.view()))
+        return restoring.kept_knobs(taken[0], desk.view(), taken[1])
+
+    def begin(given: dict[Component, Any]) -> list[Any]:
+        with explained():
+            lab = given[drawn.source] == LAB
+            board.start(
+                _ways(drawn, given, MOST_RESULTS if lab else MOST_RESULTS + 1),
+                damages=_damages(drawn, given) if lab else (),
+                reference=str(given[drawn.clean] or "") if lab else "",
+                recipe=str(given[taken[0].recipe]),
+                seed=int(given[drawn.seed] or 0),
+            )
+        return page.updates(given[page.seen])
+
+    drawn.button.click(begin, {*drawn.knobs, taken[0].recipe, page.seen}, page.outputs, trigger_mode="once", **VERB)
+    gr.on(
+        [slider.release for slider in drawn.sliders.values()] + [drawn.old.input],
+        _with_sliders,
+        drawn.presets,
+        drawn.presets,
+        **QUIET,
+    )
+    drawn.stage.picked(pick, None, picked, **QUIET)
+    drawn.take.click(take, picked, taken[0].knobs, **VERB)
+    drawn.what.change(_what_shown, drawn.what, [drawn.ways, drawn.knob], **QUIET)
+    drawn.source.change(_lab_shown, drawn.source, drawn.lab, **QUIET)
+    page.on(drawn.work.stop, lambda event: board.stop())
+    page.on(drawn.work.read, lambda event: board.forget_notice())
+    page.on(drawn.stage.stepped, lambda event: board.step(1 if int(event.step) > 0 else -1))
+
+
+def kept_knobs(drawn: Drawn, board: BoardView, view: View) -> list[Any]:
+    """Give updates that set the knobs as the comparison on the board was made, in the order of `Drawn.knobs`."""
+    if board.job is None:
+        return [gr.skip() for _ in drawn.knobs]
+    asked = board.job.arguments
+    if any(way["label"] for way in asked["ways"]):  # a sweep, which stands in its labels
+        return [gr.skip() for _ in drawn.knobs]
+    ways = {way["restorer"]: way["options"] for way in asked["ways"]}
+    options = [update for name, form in drawn.forms.items() for update in form.updates(ways.get(name, {}))]
+    by_hand: dict[str, Any] = next((damage for damage in asked["damages"] if not isinstance(damage, str)), {})
+    presets = [damage if isinstance(damage, str) else SLIDERS for damage in asked["damages"]]
+    named = {reference.name: reference.id for reference in view.references if reference.used}
+    return [
+        gr.skip(),
+        gr.update(value=[name for name in drawn.forms if name in ways]),
+        gr.skip(),
+        *options,
+        gr.update(value=LAB if presets else PHOTO),
+        gr.update(value=named.get(asked["name"], "")) if presets else gr.skip(),
+        gr.update(value=presets) if presets else gr.skip(),
+        *(gr.update(value=by_hand[name]) if name in by_hand else gr.skip() for name in drawn.sliders),
+        gr.update(value=by_hand["old"]) if "old" in by_hand else gr.skip(),
+        gr.update(value=asked["seed"]),
+    ]
+
+
+def _with_sliders(presets: list[str]) -> list[str]:
+    """Who moves a slider wants it to count."""
+    return presets if SLIDERS in presets else [*presets, SLIDERS]
+
+
+def _lab_shown(source: str) -> Any:
+    return gr.update(visible=source == LAB)
+
+
+def _way_of(pane: str, board: BoardView) -> int:
+    """Give which way made the picture of a pane, -1 for none; before one is picked, the viewer holds the last one."""
+    if not pane and board.known is not None:
+        return len(board.known["ways"]) - 1
+    kind, _, number = pane.partition("-")
+    return int(number) if kind == "way" and number.isdecimal() else -1
+
+
+def _ways(drawn: Drawn, given: Mapping[Component, Any], most: int) -> list[Way]:
+    if given[drawn.what] == SWEEP:
+        restorer, _, name = str(given[drawn.knob]).partition(":")
+        options, seed = drawn.forms[restorer].read(given), int(given[drawn.seed] or 0)
+        return list(swept(restorer, options, name, seed=seed, count=most))
+    return [Way(name, drawn.forms[name].read(given)) for name in given[drawn.ways]]
+
+
+def _what_shown(what: str) -> list[Any]:
+    return [gr.update(visible=what == WAYS), gr.update(visible=what == SWEEP)]
+
+
+def _damages(drawn: Drawn, given: Mapping[Component, Any]) -> list[str | dict[str, Any]]:
+    by_hand = {name: given[slider] for name, slider in drawn.sliders.items()} | {"old": list(given[drawn.old] or ())}
+    return [by_hand if name == SLIDERS else str(name) for name in given[drawn.presets]] or [by_hand]
+
+
+def clean_photos(view: View) -> list[list[str]]:
+    """Give the photos that may be damaged, each with its key: the one on the desk and the references that are used."""
+    used = [[reference.name, reference.id] for reference in view.references if reference.used]
+    return [[say("clean_photo"), ""], *used]
+
+
+def _busy(view: View, board: Board) -> bool:
+    jobs = (view.job, board.view().job)
+    return any(job is not None and not job.over for job in jobs)
+
+
+def progress(board: BoardView, view: View, follower: Follower) -> dict[str, Any]:
+    """Give what the progress panel shows."""
+    job = board.job
+    if job is not None and not job.over:
+        return {"running": True, **progress_of(job, follower)}
+    hint = say("compare_hint") if view.photo is not None or view.references else say("compare_needs")
+    return {
+        "running": False,
+        "hint": "" if board.known is not None else hint,
+        "notice": end_of(job) if job is not None and not board.read else "",
+        "bad": job is not None and job.state == "failed",
+    }
+
+
+def pictures(desk: Desk, board: BoardView, view: View) -> dict[str, Any]:
+    """Give what the viewer shows: the damaged face, every result of it so far, and the truth."""
+    known = board.known
+    if known is None or board.job is None or not board.parts:
+        return {"empty": say("compare_empty"), "empty_hint": say("compare_empty_hint")}
+    panes = _panes(known, board)
+    files = picture.addresses(desk, *(pane.proxy for pane in panes))
+    where = board.parts[board.at]
+    photos = {"name": say("part_of", name=_name(known, where), n=board.at + 1, m=len(board.parts))}
+    return viewer.value(
+        panes,
+        files,
+        photo=f"{board.job.id}-{board.at}",
+        face=(0.18, 0.14, 0.82, 0.92),
+        eyes=[(float(x), float(y)) for x, y in known["eyes"]],
+        references=picture.beside(desk, view) if known["person"] == view.person else [],
+        photos=photos if len(board.parts) > 1 else None,
+        stays=True,
+        candidate=max(1, len(panes) - 2) if len(panes) > 2 else len(panes) - 1,
+    )
+
+
+def _panes(known: Mapping[str, Any], board: BoardView) -> list[viewer.Pane]:
+    where, rows = board.parts[board.at], known["rows"]
+    if where.way is not None:
+        rows = [row for row in rows if len(row["results"]) > where.way][: viewer.MOST_PANES - 1]
+        first = viewer.Pane("truth", say("truth"), "", board.proxies[rows[0]["truth"] or rows[0]["given"]])
+        return [
+            first,
+            *(_result(row["results"][where.way], board, _damage(row["damage"]), n) for n, row in enumerate(rows)),
+        ]
+    row = rows[where.row or 0]
+    given = viewer.Pane("given", say("given"), _damage(row["damage"]), board.proxies[row["given"]])
+    results = [_result(one, board, one["title"], f"way-{k}") for k, one in enumerate(row["results"])]
+    results = results[: viewer.MOST_PANES - (2 if row["truth"] else 1)]
+    truth = [viewer.Pane("truth", say("truth"), "", board.proxies[row["truth"]])] if row["truth"] else []
+    return [given, *results, *truth]
+
+
+def _result(one: Mapping[str, Any], board: BoardView, label: str, key: object) -> viewer.Pane:
+    return viewer.Pane(str(key), label, str(one["settings"]), board.proxies[one["file"]])
+
+
+def _damage(name: str) -> str:
+    return DAMAGES.get(name, name)
+
+
+def _name(known: Mapping[str, Any], where: Part) -> str:
+    if where.way is not None:
+        return say("all_damages", name=known["ways"][where.way]["title"])
+    return _damage(known["rows"][where.row or 0]["damage"]) or str(known["photo"])
+
+
+def table(desk: Desk, board: BoardView) -> dict[str, Any]:
+    """Give the numbers of what is looked at, the best of each marked."""
+    known = board.known
+    if known is None or not board.parts or board.job is None:
+        return {}
+    where = board.parts[board.at]
+    rows = known["rows"] if where.way is not None else [known["rows"][where.row or 0]]
+    if where.way is not None:
+        lines = [(_damage(row["damage"]), "", one) for row in rows for one in row["results"][where.way : where.way + 1]]
+    else:
+        given = {"numbers": rows[0]["given_numbers"], "best": []}
+        lines = [(say("given"), "", given), *((one["title"], one["settings"], one) for one in rows[0]["results"])]
+    having = [m for m in known["metrics"] if any(m["key"] in one["numbers"] for _, _, one in lines)]
+    folder = board.job.id
+    return {
+        "caption": say("table_of", name=_name(known, where)),
+        "first": say("damage") if where.way is not None else say("restorer"),
+        "columns": [
+            {
+                "title": m["title"] + (f" ({m['unit']})" if m["unit"] else ""),
+                "arrow": ARROWS[m["direction"]],
+                "spoken": say(f"better_{m['direction']}"),
+                "what": m["what"],
+            }
+            for m in having
+        ],
+        "rows": [
+            {
+                "name": name,
+                "detail": detail,
+                "cells": [_cell(one, m["key"], marked=where.way is None) for m in having],
+            }
+            for name, detail, one in lines
+        ],
+        "notes": [*known["notes"], *_spread(known)],
+        "sheets": {
+            kind: {"href": address(desk, place), "name": f"{folder}-{place.rpartition('/')[2]}"}
+            for kind, place in board.sheets.items()
+        }
+        or None,
+    }
+
+
+def _cell(one: Mapping[str, Any], key: str, *, marked: bool) -> dict[str, Any]:
+    number = one["numbers"].get(key)
+    return {"text": "" if number is None else f"{number:.4g}", "best": marked and key in one["best"]}
+
+
+def _spread(known: Mapping[str, Any]) -> Sequence[str]:
+    """Say how alike the results of each restorer are, of one face under several damages."""
+    told = [
+        f"{way['title']} {spread:.3f}"
+        for way, spread in zip(known["ways"], known["spread"], strict=False)
+        if spread is not None
+    ]
+    return [say("spread", told=", ".join(told))] if told else []

@@ -1,0 +1,91 @@
+// The panes of the viewer and the pictures in them. A picture is decoded before it takes the place of another, so
+// nothing blinks that should not: first the proxy that suits the screen, and once somebody looks closer, every pixel.
+window.likeness.panes = (() => {
+  const { make, geometry } = window.likeness;
+
+  // One picture: a proxy, and over it the whole one as soon as it is wanted and decoded.
+  function pictureIn(root) {
+    let shown = { src: "", full: "" };
+    let sharp = "";
+
+    function decoded(address, alt, then) {
+      const image = make("img", { alt, draggable: "false", decoding: "sync" });
+      image.src = address;
+      image.decode().then(
+        () => then(image),
+        () => {
+          root.dataset.broken = address;
+        },
+      );
+    }
+
+    function show(pane) {
+      if (pane.src === shown.src && pane.full === shown.full) {
+        root.querySelectorAll("img").forEach((image, index) => image.setAttribute("alt", index ? "" : pane.label));
+        return;
+      }
+      shown = { src: pane.src, full: pane.full };
+      sharp = "";
+      decoded(pane.src, pane.label, (image) => {
+        if (shown.src === pane.src) root.replaceChildren(image);
+      });
+    }
+
+    // From afar the whole picture would only cost time: the proxy has every pixel that the screen can show.
+    const near = (on) => root.classList.toggle("near", on);
+
+    function sharpen() {
+      const { src, full } = shown;
+      if (!full || full === src || sharp === full) return;
+      sharp = full;
+      decoded(full, "", (image) => {
+        if (sharp === full && shown.full === full) root.append(image);
+      });
+    }
+
+    return { show, near, sharpen };
+  }
+
+  function layerOf(kind) {
+    const picture = make("div", { class: "lk-pic" });
+    const stack = make("div", { class: "lk-stack" }, picture);
+    const root = make("div", { class: "lk-layer", "data-layer": kind }, stack);
+    return { root, stack, ...pictureIn(picture) };
+  }
+
+  function paneOf(number) {
+    const layers = { own: layerOf("own"), select: layerOf("select"), original: layerOf("original") };
+    const mixed = make("div", { class: "lk-mixed" }, ...Object.values(layers).map((layer) => layer.root));
+    const boxes = make("div", { class: "lk-boxes" });
+    const tags = {
+      own: make("p", { class: "lk-tag own" }, make("b"), " ", make("span")),
+      select: make("p", { class: "lk-tag select" }, make("b"), " ", make("span")),
+    };
+    const root = make("div", { class: "lk-pane", "data-pane": String(number) }, mixed, boxes, tags.own, tags.select);
+    return { root, layers, mixed, boxes, tags };
+  }
+
+  // Who stands in each layer of pane `index`: its own picture, the one it is held against, the one all began with.
+  function fill(pane, index, all, select) {
+    pane.layers.own.show(all[index]);
+    pane.layers.select.show(all[select]);
+    pane.layers.original.show(all[0]);
+  }
+
+  function layOut(pane, view) {
+    const place = geometry.transform(view.at, view.scale, view.pane, view.size);
+    for (const layer of Object.values(pane.layers)) {
+      layer.stack.style.width = view.size[0] + "px";
+      layer.stack.style.height = view.size[1] + "px";
+      layer.stack.style.transform = place;
+    }
+  }
+
+  function tell(tag, label, detail) {
+    tag.firstChild.textContent = label;
+    tag.lastChild.textContent = detail || "";
+    tag.hidden = !label;
+  }
+
+  return { paneOf, pictureIn, fill, layOut, tell };
+})();
