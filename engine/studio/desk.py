@@ -22,16 +22,18 @@ from typing import TYPE_CHECKING, Any
 from engine import images
 from engine.errors import EngineError
 from engine.jobs import Job, NoSuchJob
-from engine.results import read_provenance
-from engine.studio.finish import read_finish
+from engine.results import path_beside, read_provenance
+from engine.studio.finish import finish_from, knobs_of, read_finish
 from engine.studio.history import History
 from engine.studio.proxies import Proxy, link, make_proxy
+from engine.studio.refit import NotRefitted, Refits, fixed
 from engine.workspace import new_id, read_json, sha256_file, trash, write_json
 
 if TYPE_CHECKING:
     from engine.faces import Face
     from engine.people import Person, Reference
     from engine.studio import Studio
+    from engine.studio.finish import Finish
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +112,7 @@ class ShownResult:
     before: Proxy
     after: Proxy
     download: str
-    """Place of the result itself, unchanged, in the folder of previews: `<job>/<name>`."""
+    """Place of the result itself, unchanged, in the folder of previews: `<folder>/<name>`; "" while it is written."""
     name: str
     """File name to save it under."""
     width: int
@@ -214,6 +216,9 @@ class Desk:
         self._notices: dict[str, list[str]] = {"references": [], "photo": []}
         self._results: dict[str, ShownResult | None] = {}
         self._history = History(studio.runner)
+        self._refits = Refits(studio.workspace, self.previews)
+        self._wanted: dict[str, Finish] = {}
+        """How the knobs last stood for a result, by its job."""
 
     def lay_out(self) -> None:
         """Begin to lay out what was on the desk when it was last closed.
@@ -457,6 +462,33 @@ class Desk:
             self._state.result = found[(at + by) % len(found)]
             self._write()
 
+    def refit(self, finish: Mapping[str, Any]) -> None:
+        """Show the result with other knobs of `FinishOptions`, at once, without restoring; its file follows.
+
+        A result that cannot be fitted again stays as it is, and a notice at the photo says why.
+
+        Raises:
+            BadOption: a knob is outside its range.
+        """
+        wanted = read_finish(finish)
+        with self._lock:
+            shown, job = self._result(), self._job(self._state.result)
+        if shown is None or job is None or (self._photo is not None and self._photo.proxy != shown.before):
+            return
+        wanted = fixed(shown.provenance, wanted)
+        if wanted == finish_from(shown.provenance["finish"]):
+            return
+        try:
+            after = self._refits.quick(job, wanted)
+        except NotRefitted as error:
+            self.tell("photo", str(error))
+            return
+        told = {**shown.provenance, "finish": asdict(wanted)}
+        with self._lock:
+            self._wanted[job.id] = wanted
+            self._results[job.id] = replace(shown, after=after, download="", provenance=told)
+        self._hand_over("photo", self._write_refit, job, wanted)
+
     def take_settings(self) -> None:
         """Set the knobs as the result that is shown was made.
 
@@ -469,6 +501,7 @@ class Desk:
                 raise NothingToRestore("No result is shown whose settings could be taken. Restore the photo first.")
             known = shown.provenance
             taken = {"options": dict(known["options"]), "seed": int(known["seed"]), "recipe": str(known["recipe"])}
+            taken["finish"] = knobs_of(finish_from(known["finish"]))
             self.keep_knobs({**self._state.knobs, **taken})
 
     @property
@@ -619,21 +652,33 @@ class Desk:
                 self._photo = DamagedPhoto(kept, photo.width, photo.height, proxy, faces, state["chosen"])
 
     def _lay_out_result(self, job: Job) -> None:
-        result = job.result or {}
-        before, after = images.read_photo(Path(job.arguments["photo"])), Path(result["result"])
-        restored = images.read_photo(after)
+        self._show_result(job, self._refits.newest(job))
+        with suppress(EngineError):  # why, is said when a knob is moved
+            self._refits.take_up(job)
+
+    def _write_refit(self, job: Job, wanted: Finish) -> None:
+        """Write a result as the knobs stand, unless they were moved on meanwhile."""
+        if self._wanted.get(job.id) == wanted:
+            self._show_result(job, self._refits.write(job, wanted), wanted)
+
+    def _show_result(self, job: Job, file: Path, wanted: Finish | None = None) -> None:
+        """Show a job's result, which lies in a file, unless the knobs were moved on since `wanted`."""
+        result, before = job.result or {}, images.read_photo(Path(job.arguments["photo"]))
+        restored = images.read_photo(file)
+        digest = sha256_file(file)
         shown = ShownResult(
             before=self._proxy(before, sha256_file(Path(job.arguments["photo"]))),
-            after=self._proxy(restored, sha256_file(after)),
-            download=link(after, self.previews, job.id),
-            name=after.name,
+            after=self._proxy(restored, digest),
+            download=link(file, self.previews, f"{job.id}-{digest[:12]}"),
+            name=file.name,
             width=restored.width,
             height=restored.height,
-            provenance=read_provenance(Path(result["provenance"])),
+            provenance=read_provenance(path_beside(file)),
             person=str(result["person"]),
         )
         with self._lock:
-            self._results[job.id] = shown
+            if self._wanted.get(job.id) == wanted:
+                self._results[job.id] = shown
 
     def _proxy(self, photo: images.Photo, digest: str) -> Proxy:
         return make_proxy(photo, digest, self.previews)
