@@ -39,8 +39,8 @@ ARMS = ("damaged", "cleaned", "sampled")
 SWEPT = 8
 """Faces of the sweep: every third."""
 STEPS = (4, 6, 10, 20)
-STARTS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6)
-SWEPT_AT = 0.15
+STARTS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)
+SWEPT_AT = 0.2
 """Start level at which samplers and steps are compared."""
 PROMPT = "a photo of a person"
 GREY_SPREAD = 0.012

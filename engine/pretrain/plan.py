@@ -46,7 +46,7 @@ PLANS: dict[str, Plan] = {
             Stage("cleaner", 128, 48_000, 16, 1e-3),
             Stage("cleaner", 256, 17_600, 8, 5e-4, cooldown=0.5),
             Stage("prior", 128, 32_000, 16, 6e-4),
-            Stage("prior", 256, 16_000, 8, 4e-4, cooldown=0.4),
+            Stage("prior", 256, 10_400, 8, 4e-4, cooldown=0.5),
         ),
     ),
     "more": Plan("more", (Stage("prior", 256, 24_000, 8, 4e-4, cooldown=0.4),)),

@@ -57,7 +57,7 @@ class Sampling:
     """One of `SAMPLERS`."""
     steps: int = 10
     """Times that guide and denoiser run, 1 to 100."""
-    start: float | None = 0.15
+    start: float | None = 0.2
     """Share of the noise schedule at which sampling starts, 0 to 1: 1 starts from noise alone, 0.5 from the clean start
     noised half-way along the schedule, 0 leaves the clean start as it is. None lets the damage of the face decide,
     which whoever knows the face does before sampling. Source: CCDF, arXiv 2112.05146; DiffBIR's `start_point_type

@@ -19,7 +19,7 @@ class DiffusionOptions(Options):
         "The damage seen on the face sets Fidelity to Quality, so that a good photo is hardly touched.",
     )
     start: float = option(
-        0.15,
+        0.2,
         "Fidelity to Quality",
         "Low keeps to the photo, high draws more anew: the share of the noise schedule that sampling starts from. "
         "At 0 the face is left alone.",

@@ -71,7 +71,7 @@ def estimate(prior: Prior, gallery: Gallery, recipe: Recipe) -> Estimate:
     held_out = len(gallery.references) >= HELD_OUT_FROM
     tuned_on = len(gallery.references) - held_out
     begun = time.monotonic()
-    restore_face(prior, face[0], replace(Settings(), sampling=replace(Settings().sampling, steps=1, start=0.15)))
+    restore_face(prior, face[0], replace(Settings(), sampling=replace(Settings().sampling, steps=1, start=0.2)))
     a_check = 10 * (time.monotonic() - begun) if held_out else 0.0
 
     seconds, memory, kept, checkpoint = 0.0, 0, 0, 0

@@ -51,7 +51,8 @@ def level_weights(prior: Prior, levels: Any, t: Tensor, pivot: Pivot) -> Tensor:
 
     `prior` weights as the prior was trained: the pocket prior by the square root of the signal-to-noise ratio held
     between 0.1 and 5, others not at all. `min-snr` counts the ratio up to gamma in terms of the clean picture (arXiv
-    2303.09556, section 3.4), whatever is predicted.
+    2303.09556, section 3.4), whatever is predicted. Where latents are pixels times a scaling, the error counts in
+    pixels, so that a limit on gradients means the same for every scaling.
     """
     alpha_bar = levels.alphas_cumprod[t.cpu()]
     ratio = (alpha_bar / (1 - alpha_bar)).float()
@@ -61,7 +62,7 @@ def level_weights(prior: Prior, levels: Any, t: Tensor, pivot: Pivot) -> Tensor:
     else:
         over = {"sample": torch.ones_like(ratio), "epsilon": ratio}.get(kind, ratio + 1)
         weight = ratio.clamp(max=pivot.snr_gamma) / over.clamp_min(1e-8)
-    return weight.to(t.device)
+    return weight.to(t.device) / float(getattr(prior.autoencoder, "scaling", 1.0)) ** 2
 
 
 def picture_errors(made: Tensor, target: Tensor, mask: Tensor, outside: float) -> Tensor:

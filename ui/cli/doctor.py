@@ -90,7 +90,7 @@ def bench(
     ]
     about = "{cpu}, {cores} cores, torch {torch} on {device} in {precision}; load before: {load:g}.".format(**facts)
     lines = [*table(shown), about]
-    call.answer({"machine": facts, "rows": [row.as_json() for row in rows]}, lines)
+    call.answer({"machine": facts, "rows": [row.as_json() for row in rows], "against": []}, lines)
 
 
 def _against(call: Call, checkout: Path, toy: bool) -> None:
@@ -104,7 +104,7 @@ def _against(call: Call, checkout: Path, toy: bool) -> None:
     with call.following() as report:
         laps = compare(checkout, course, tick=stage(report, "running both"))
     shown = [asdict(lap) for lap in laps]
-    call.answer({"machine": machine(), "against": shown}, table(shown))
+    call.answer({"machine": machine(), "rows": [], "against": shown}, table(shown))
 
 
 def demo(

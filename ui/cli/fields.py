@@ -327,7 +327,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "rows[].unit": "its unit",
         "rows[].limit": "at most this is wanted, null for no limit",
         "rows[].reached": "whether the value is within the limit, null for no limit",
-        "against[].precision": "with --against, in the place of rows: fp32 or bf16",
+        "against[].precision": "with --against, which measures no rows: fp32 or bf16",
         "against[].official_seconds": "of the official loop of 10 steps at 512 px",
         "against[].our_seconds": "of ours",
         "against[].ratio": "ours over official, below 1 is faster",
