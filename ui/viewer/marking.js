@@ -78,6 +78,7 @@ window.likeness.marking = ({ element, words, canvas, view, draw, use }) => {
     if (!button) return;
     if (button.dataset.mark === "again") {
       points = [];
+      lay(); // at once: a click before the next frame must not meet the marks of before
       use("again");
     } else {
       const given = points;
