@@ -13,9 +13,10 @@ from engine.degrade import KINDS
 from engine.restorers import RestorerInfo, choice, find_all
 from engine.studio.board import MOST_RESULTS, TAKEN_BY, Board, BoardView, Part
 from engine.studio.compare import Way, swept
-from engine.studio.desk import Desk, View
+from engine.studio.desk import Desk
 from engine.studio.lab import PRESETS, RANGES
 from engine.studio.lacking import Lacking
+from engine.studio.view import View
 from ui import forms, picture, restoring, viewer
 from ui.follow import QUIET, VERB, Follower, Page, Shown, address, explained
 from ui.forms import Form

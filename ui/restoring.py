@@ -11,8 +11,9 @@ from gradio.components import Component
 
 from engine.jobs import Job
 from engine.restorers import choice, find
-from engine.studio.desk import Desk, View
+from engine.studio.desk import Desk
 from engine.studio.finish import FinishOptions
+from engine.studio.view import View
 from engine.tuning import RECIPES
 from ui import forms
 from ui.follow import QUIET, VERB, Follower, Page, explained
