@@ -217,6 +217,7 @@ def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["restore", ".", "--out", "x.png"], "--out-dir DIR"),
         (["restore", "a.jpg", "--out", "x.png", "--out-dir", "y"], "give one of them"),
         (["restore", "--again", "x.png.json", "--seed", "3"], "PHOTO and how to write it"),
+        (["restore", "--again", "x.png.json", "--blend", "0.5"], "PHOTO and how to write it"),
         (["people", "add", "Ann", "a.jpg", "--subject", "dog"], "--subject"),
         (["pretrain", "faces", "--out", "x", "--plan", "huge"], "the plans are: small,"),
         (["restore", "a.jpg", "--seed", "-1"], "--seed"),

@@ -123,6 +123,17 @@ def test_what_is_missing_is_said_where_one_looks(compared: App, browser_page: Pa
     page.get_by_text("Choose 1 to 4 restorers, got 0.").wait_for()
 
 
+def test_a_restorer_without_its_files_is_marked_and_says_how_to_get_them(compared: App, browser_page: Page) -> None:
+    page = seen(browser_page, compared)
+    box = page.locator("#compare-ways").get_by_label("GFPGAN")
+    page.locator("#compare-ways label.lk-unready").first.wait_for()
+    assert not box.is_checked()
+    told = page.locator(f"#{box.get_attribute('aria-describedby')}")
+    assert "weights get gfpgan" in told.inner_text()
+    ready = page.locator("#compare-ways label:has-text('Cleaned')")
+    assert "lk-unready" not in (ready.get_attribute("class") or "")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_keeps_anybody_from_comparing(
     compared: App, browser_page: Page, console_errors: list[str], scheme: str

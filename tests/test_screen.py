@@ -266,6 +266,45 @@ def test_a_second_result_is_added_and_the_first_comes_back_with_its_settings(see
     assert page.locator("#viewer .lk-identity").inner_text() == seen.texts["identity"]
 
 
+def test_blend_is_seen_at_once_and_downloaded_without_restoring_again(
+    seen: Seen, browser_page: Page, tmp_path: Path, sample_damaged: list[Path]
+) -> None:
+    page = browser_page
+    jobs = sorted((seen.app.home / "jobs").glob("job-*"))
+    page.goto(seen.app.address)
+    page.locator("#viewer .lk-facts").wait_for()
+    page.get_by_role("button", name="Knobs").click()
+    blend = page.locator("#knob-blend input[type=range]")
+    after = page.locator("#viewer [data-pane='1'] [data-layer=own] img").first
+    was = after.get_attribute("src")
+    blend.focus()
+    page.keyboard.press("Home")
+    page.wait_for_function(
+        """was => {
+            const own = document.querySelector("#viewer [data-pane='1'] [data-layer=own] img").getAttribute("src");
+            const link = document.querySelector("#viewer .lk-download");
+            return own !== was && !own.includes("quick") && link.hasAttribute("href");
+        }""",
+        arg=was,
+        timeout=60 * SECONDS,
+    )
+    with page.expect_download() as coming:
+        page.get_by_role("link", name="Download").click()
+    coming.value.save_as(tmp_path / "blended.png")
+    assert np.array_equal(read_photo(tmp_path / "blended.png").samples, read_photo(sample_damaged[0]).samples)
+    page.reload()  # the knob stands as it was left, and so does the picture
+    page.locator("#viewer .lk-facts").wait_for()
+    page.get_by_role("button", name="Knobs").click()
+    assert blend.input_value() == "0"
+    blend.press("End")
+    page.wait_for_function(
+        "was => document.querySelector(\"#viewer [data-pane='1'] [data-layer=own] img\").getAttribute('src') === was",
+        arg=was,
+        timeout=60 * SECONDS,
+    )
+    assert sorted((seen.app.home / "jobs").glob("job-*")) == jobs
+
+
 def test_a_face_is_left_out_and_taken_back_by_keys(seen: Seen, browser_page: Page) -> None:
     page = browser_page
     page.goto(seen.app.address)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import gradio as gr
 
     from engine.studio import Studio
-    from engine.studio.desk import Desk, View
+    from engine.studio.desk import Desk
+    from engine.studio.view import View
 
 HOST = "127.0.0.1"
 PORTS_TRIED = 50

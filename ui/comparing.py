@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import gradio as gr
@@ -13,8 +13,10 @@ from engine.degrade import KINDS
 from engine.restorers import RestorerInfo, choice, find_all
 from engine.studio.board import MOST_RESULTS, TAKEN_BY, Board, BoardView, Part
 from engine.studio.compare import Way, swept
-from engine.studio.desk import Desk, View
+from engine.studio.desk import Desk
 from engine.studio.lab import PRESETS, RANGES
+from engine.studio.lacking import Lacking
+from engine.studio.view import View
 from ui import forms, picture, restoring, viewer
 from ui.follow import QUIET, VERB, Follower, Page, Shown, address, explained
 from ui.forms import Form
@@ -49,6 +51,7 @@ class Drawn:
     work: gr.HTML
     stage: gr.HTML
     table: gr.HTML
+    lacking: gr.HTML
 
     @property
     def knobs(self) -> list[Component]:
@@ -107,11 +110,12 @@ def draw() -> Drawn:
             )
             ways = gr.CheckboxGroup(
                 [(info.title, info.id) for info in infos],
-                value=[info.id for info in infos][:MOST_RESULTS],
+                value=[info.id for info in infos if not info.weights][:MOST_RESULTS],
                 label=say("ways"),
                 info=say("ways_help", n=MOST_RESULTS),
                 elem_id="compare-ways",
             )
+            unready = part("lacking")
             drawn = {info.id: _options(info) for info in infos}
             seed = gr.Number(
                 0, label=say("seed"), info=say("seed_help"), precision=0, minimum=0, elem_id="compare-seed"
@@ -139,6 +143,7 @@ def draw() -> Drawn:
         work=work,
         stage=stage,
         table=table,
+        lacking=unready,
     )
 
 
@@ -171,7 +176,9 @@ def _options(info: RestorerInfo) -> Form:
 
 def shown(drawn: Drawn, desk: Desk, board: Board, follower: Follower) -> tuple[Shown, ...]:
     """Give the components that follow the board."""
+    lacking = Lacking(desk.studio.workspace.weights)
     return (
+        Shown(drawn.lacking, lambda view: [asdict(one) for one in lacking()]),
         Shown(drawn.stage, lambda view: pictures(desk, board.view(), view)),
         Shown(drawn.table, lambda view: table(desk, board.view())),
         Shown(drawn.work, lambda view: progress(board.view(), view, follower)),
@@ -214,7 +221,7 @@ def connect(drawn: Drawn, desk: Desk, board: Board, page: Page, taken: tuple[Res
     )
     drawn.stage.picked(pick, None, picked, **QUIET)
     drawn.take.click(take, picked, taken[0].knobs, **VERB)
-    drawn.what.change(_what_shown, drawn.what, [drawn.ways, drawn.knob], **QUIET)
+    drawn.what.change(_what_shown, drawn.what, [drawn.ways, drawn.lacking, drawn.knob], **QUIET)
     drawn.source.change(_lab_shown, drawn.source, drawn.lab, **QUIET)
     page.on(drawn.work.stop, lambda event: board.stop())
     page.on(drawn.work.read, lambda event: board.forget_notice())
@@ -273,7 +280,7 @@ def _ways(drawn: Drawn, given: Mapping[Component, Any], most: int) -> list[Way]:
 
 
 def _what_shown(what: str) -> list[Any]:
-    return [gr.update(visible=what == WAYS), gr.update(visible=what == SWEEP)]
+    return [*[gr.update(visible=what == WAYS)] * 2, gr.update(visible=what == SWEEP)]
 
 
 def _damages(drawn: Drawn, given: Mapping[Component, Any]) -> list[str | dict[str, Any]]:

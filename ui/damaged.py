@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from engine.studio.desk import DamagedPhoto, Desk, View
+from engine.studio.desk import Desk
+from engine.studio.view import DamagedPhoto, View
 from ui.follow import Page, address
 from ui.parts import part
 from ui.strings import say

@@ -22,7 +22,8 @@ from gradio.components import Component
 
 from engine.errors import EngineError
 from engine.jobs import Job, Runner
-from engine.studio.desk import Desk, View
+from engine.studio.desk import Desk
+from engine.studio.view import View
 from ui.strings import say
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,9 @@ from typing import Any
 from engine.errors import EngineError
 from engine.faces import OUTSIDE_NOTE, face_from_json
 from engine.restorers import choice, find
-from engine.studio.desk import CLOSE_SIZE, DamagedPhoto, Desk, ShownResult, View
+from engine.studio.desk import CLOSE_SIZE, Desk
 from engine.studio.proxies import Proxy
+from engine.studio.view import DamagedPhoto, ShownResult, View
 from ui import viewer
 from ui.follow import address
 from ui.strings import say

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,8 +11,9 @@ from gradio.components import Component
 
 from engine.jobs import Job
 from engine.restorers import choice, find
-from engine.studio.desk import Desk, View
+from engine.studio.desk import Desk
 from engine.studio.finish import FinishOptions
+from engine.studio.view import View
 from engine.tuning import RECIPES
 from ui import forms
 from ui.follow import QUIET, VERB, Follower, Page, explained
@@ -112,11 +113,30 @@ def connect(drawn: Drawn, desk: Desk, page: Page, recipes: Sequence[str]) -> Non
             desk.take_settings()
         return kept_knobs(drawn, desk.view(), recipes)
 
+    def refit(switch: str) -> Callable[[dict[Component, Any]], list[Any]]:
+        """Give what a moved knob of the finish does; one that turns off a switch counts as if that were off."""
+
+        def act(given: dict[Component, Any]) -> list[Any]:
+            with explained():
+                asked = chosen(given)
+                asked["finish"] |= {switch: False} if switch else {}
+                desk.keep_knobs(asked)
+                desk.refit(asked["finish"])
+            return page.updates(given[page.seen])
+
+        return act
+
     drawn.take.click(take, None, drawn.knobs, **VERB)
     knobs = set(drawn.knobs)
     drawn.button.click(begin, {*knobs, page.seen}, page.outputs, trigger_mode="once", **VERB)
-    changes = [getattr(knob, "release" if isinstance(knob, gr.Slider) else "input") for knob in drawn.knobs]
+    fitting = set(drawn.finish.controls.values())
+    others = [knob for knob in drawn.knobs if knob not in fitting]
+    changes = [getattr(knob, "release" if isinstance(knob, gr.Slider) else "input") for knob in others]
     gr.on(changes, keep, knobs, None, trigger_mode="always_last", **QUIET)
+    for field in fields(FinishOptions):  # nothing is sampled for these, so the picture follows the hand
+        act = refit(choice(field).turns_off)
+        knob: Any = drawn.finish.controls[field.name]
+        knob.input(act, {*knobs, page.seen}, page.outputs, trigger_mode="always_last", **QUIET)
     for form, kind in ((drawn.form, find(RESTORER).options), (drawn.finish, FinishOptions)):
         for field in fields(kind):
             switch = choice(field).turns_off

@@ -189,6 +189,7 @@ WORDS: dict[str, str] = {
     "lab_jpeg_help": "100 leaves it out.",
     "ways": "Restorers",
     "ways_help": "Up to {n}, all on the very same crop.",
+    "lacking": "Not ready yet",
     "settings_of": "Settings: {name}",
     "compare_what": "What",
     "what_ways": "Restorers",

@@ -11,7 +11,7 @@ from engine.faces.damage import OUTSIDE_NOTE, SeenDamage, detail_share, estimate
 from engine.faces.detect import Face, FaceDetector, FaceModelsMissing, UnknownDetector, face_from_json
 from engine.faces.dlib_search import DlibCnnDetector, DlibDetector
 from engine.faces.enlarging import SCALES, BadScale, choose_scale, enlarged_crop, enlarged_photo
-from engine.faces.fitting import Fitting, fit
+from engine.faces.fitting import Fitter, Fitting, fit
 from engine.faces.grain import Grain, add_grain, match_sharpness, measure_blur, measure_grain, round_blur
 from engine.faces.identity import RECOGNISER, SAME_PERSON, Embedding, distance, embed
 from engine.faces.mask import head_mask
@@ -48,6 +48,7 @@ __all__ = [
     "FaceDetector",
     "FaceModelsMissing",
     "FaceQuality",
+    "Fitter",
     "Fitting",
     "Grain",
     "HeadMasker",

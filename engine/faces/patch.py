@@ -82,7 +82,7 @@ def place(pixels: Pixels, crop: FaceCrop, restored: Pixels, mask: Mask | None = 
     return Patch(_brought_back(restored, to_region, size), share, (x0, y0), _nearness(crop, (x0, y0), size))
 
 
-def keep_detail(pixels: Pixels, crop: FaceCrop, patch: Patch, share: float = 1.0) -> Patch:
+def keep_detail(pixels: Pixels, crop: FaceCrop, patch: Patch, share: float = 1.0, low: Pixels | None = None) -> Patch:
     """Give a patch the photo's own detail above the crop's resolution.
 
     What the crop could not hold is the photo less the crop brought back. That high band is added to the restored face,
@@ -97,13 +97,14 @@ def keep_detail(pixels: Pixels, crop: FaceCrop, patch: Patch, share: float = 1.0
         crop: what was cut.
         patch: from `place`.
         share: 0 nothing to 1 all of the high band; see `damage.detail_share`.
+        low: the crop itself brought back, where that was done before.
 
     Raises:
         ValueError: the share is outside 0 to 1.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share must be 0 to 1, got {share}")
-    low = place(pixels, crop, crop.pixels).pixels
+    low = place(pixels, crop, crop.pixels).pixels if low is None else low
     high, changed = pixels[patch.place] - low, _changed(patch.pixels - low, crop.scale)
     grain = max(_flat_spread(_changed(low, crop.scale)[..., 0], patch.mask), QUIET)
     untouched = np.clip(1 - (2 / grain) ** 2 * changed, 0.0, 1.0)

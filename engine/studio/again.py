@@ -103,6 +103,7 @@ def restore_again(
         tuned=tuned.folder if tuned is not None else None,
         finish=_finish_as_told(workspace, repeat),
         output=output or Output(),
+        anew=True,
     )
     try:
         info, options = work.checked(asked)

@@ -22,16 +22,28 @@ from typing import TYPE_CHECKING, Any
 from engine import images
 from engine.errors import EngineError
 from engine.jobs import Job, NoSuchJob
-from engine.results import read_provenance
-from engine.studio.finish import read_finish
+from engine.results import path_beside, read_provenance
+from engine.studio.finish import finish_from, knobs_of, read_finish
 from engine.studio.history import History
 from engine.studio.proxies import Proxy, link, make_proxy
+from engine.studio.refit import NotRefitted, Refits, fixed
+from engine.studio.view import (
+    DamagedPhoto,
+    FoundFace,
+    Looking,
+    ShownReference,
+    ShownResult,
+    View,
+    eyes_in_crop,
+    found_face,
+    read_found_face,
+)
 from engine.workspace import new_id, read_json, sha256_file, trash, write_json
 
 if TYPE_CHECKING:
-    from engine.faces import Face
     from engine.people import Person, Reference
     from engine.studio import Studio
+    from engine.studio.finish import Finish
 
 log = logging.getLogger(__name__)
 
@@ -50,108 +62,6 @@ class NotDroppedHere(EngineError):
     """A file was named that did not come in through the page."""
 
 
-@dataclass(frozen=True)
-class FoundFace:
-    """A face in the damaged photo."""
-
-    box: tuple[float, float, float, float]
-    """Left, top, right, bottom in px of the upright photo."""
-    marks: tuple[tuple[float, float], ...] = ()
-    """Eye at the left of the picture, eye at its right, mouth, in px of the upright photo."""
-    by_hand: bool = False
-    """Whether the user placed the marks."""
-    face: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """As `faces.Face.to_json` gives it, so that the worker restores the very face that was seen here."""
-
-
-@dataclass(frozen=True)
-class DamagedPhoto:
-    """The photo on the desk."""
-
-    file: Path
-    """The desk's own copy, byte for byte, under its own name."""
-    width: int
-    height: int
-    """Upright, in px."""
-    proxy: Proxy
-    """Its pictures in the folder of previews."""
-    faces: tuple[FoundFace, ...]
-    """Largest first."""
-    chosen: int | None = None
-    """Face that the user chose, from 1; None lets the person decide."""
-
-
-@dataclass(frozen=True)
-class ShownReference:
-    """One face of the person with its verdict."""
-
-    id: str
-    name: str
-    """The photo's own file name."""
-    preview: str
-    """Name of its preview; "" where there is no face to show."""
-    close: str
-    """Name of the larger one, `CLOSE_SIZE` px; "" likewise."""
-    eyes: tuple[tuple[float, float], ...]
-    """Both eyes as shares of the larger one's side, the left of the picture first."""
-    used: bool
-    overruled: str
-    """`keep`, `reject` or "" when the verdict stands as it was found."""
-    code: str
-    """Why it was rejected, such as `blurred`; "" when it was accepted."""
-    reason: str
-    """The same in a sentence."""
-
-
-@dataclass(frozen=True)
-class ShownResult:
-    """A finished restoration, ready to be looked at."""
-
-    before: Proxy
-    after: Proxy
-    download: str
-    """Place of the result itself, unchanged, in the folder of previews: `<job>/<name>`."""
-    name: str
-    """File name to save it under."""
-    width: int
-    height: int
-    provenance: Mapping[str, Any]
-    person: str
-
-
-@dataclass(frozen=True)
-class Looking:
-    """How far the desk is with files that were dropped."""
-
-    name: str
-    number: int
-    of: int
-
-
-@dataclass(frozen=True)
-class View:
-    """All that lies on the desk at one moment."""
-
-    person: str
-    """Name, "" for nobody yet."""
-    known: tuple[str, ...]
-    """Names of all people."""
-    references: tuple[ShownReference, ...]
-    looking: Looking | None
-    reference_notices: tuple[str, ...]
-    """What could not be taken, a sentence each, oldest first."""
-    photo: DamagedPhoto | None
-    photo_coming: bool
-    photo_notices: tuple[str, ...]
-    job: Job | None
-    result: ShownResult | None
-    results: int
-    """How many results of the photo there are."""
-    result_number: int
-    """Which of them is shown, from 1, the oldest first; 0 for none of them."""
-    knobs: Mapping[str, Any]
-
-
 @dataclass
 class _State:
     """What is written down."""
@@ -166,28 +76,6 @@ class _State:
     newest: str = ""
     """The last job that finished; its result was put up once, and may have made room for an older one since."""
     knobs: dict[str, Any] = field(default_factory=dict[str, Any])
-
-
-def _found(face: Face, *, by_hand: bool = False) -> FoundFace:
-    from engine.faces import marks as marks_of
-
-    marks = tuple((round(float(x), 2), round(float(y), 2)) for x, y in marks_of(face))
-    return FoundFace(face.box, marks, by_hand, face.to_json())
-
-
-def eyes_in_crop(face: Face, size: int) -> tuple[tuple[float, float], ...]:
-    """Give where both eyes lie in the aligned crop of a face, as shares of its side."""
-    from engine.faces import crop_matrix
-
-    matrix = crop_matrix(face, size)
-    eyes = (face.eyes @ matrix[:, :2].T + matrix[:, 2] + 0.5) / size
-    return tuple((round(float(x), 4), round(float(y), 4)) for x, y in eyes)
-
-
-def _read_face(value: Mapping[str, Any]) -> FoundFace:
-    left, top, right, bottom = (float(side) for side in value["box"])
-    marks = tuple((float(x), float(y)) for x, y in value["marks"])
-    return FoundFace((left, top, right, bottom), marks, bool(value["by_hand"]), dict(value["face"]))
 
 
 class Desk:
@@ -214,6 +102,9 @@ class Desk:
         self._notices: dict[str, list[str]] = {"references": [], "photo": []}
         self._results: dict[str, ShownResult | None] = {}
         self._history = History(studio.runner)
+        self._refits = Refits(studio.workspace, self.previews)
+        self._wanted: dict[str, Finish] = {}
+        """How the knobs last stood for a result, by its job."""
 
     def lay_out(self) -> None:
         """Begin to lay out what was on the desk when it was last closed.
@@ -304,7 +195,7 @@ class Desk:
             photo, state = self._photo, self._state.photo
             if photo is None or state is None:
                 return
-            marked = _found(face_from_points(points, (photo.width, photo.height)), by_hand=True)
+            marked = found_face(face_from_points(points, (photo.width, photo.height)), by_hand=True)
             faces = list(photo.faces)
             corrected = self._face_meant(photo, marked)
             if corrected is None:
@@ -457,6 +348,33 @@ class Desk:
             self._state.result = found[(at + by) % len(found)]
             self._write()
 
+    def refit(self, finish: Mapping[str, Any]) -> None:
+        """Show the result with other knobs of `FinishOptions`, at once, without restoring; its file follows.
+
+        A result that cannot be fitted again stays as it is, and a notice at the photo says why.
+
+        Raises:
+            BadOption: a knob is outside its range.
+        """
+        wanted = read_finish(finish)
+        with self._lock:
+            shown, job = self._result(), self._job(self._state.result)
+        if shown is None or job is None or (self._photo is not None and self._photo.proxy != shown.before):
+            return
+        wanted = fixed(shown.provenance, wanted)
+        if wanted == finish_from(shown.provenance["finish"]):
+            return
+        try:
+            after = self._refits.quick(job, wanted)
+        except NotRefitted as error:
+            self.tell("photo", str(error))
+            return
+        told = {**shown.provenance, "finish": asdict(wanted)}
+        with self._lock:
+            self._wanted[job.id] = wanted
+            self._results[job.id] = replace(shown, after=after, download="", provenance=told)
+        self._hand_over("photo", self._write_refit, job, wanted)
+
     def take_settings(self) -> None:
         """Set the knobs as the result that is shown was made.
 
@@ -469,6 +387,7 @@ class Desk:
                 raise NothingToRestore("No result is shown whose settings could be taken. Restore the photo first.")
             known = shown.provenance
             taken = {"options": dict(known["options"]), "seed": int(known["seed"]), "recipe": str(known["recipe"])}
+            taken["finish"] = knobs_of(finish_from(known["finish"]))
             self.keep_knobs({**self._state.knobs, **taken})
 
     @property
@@ -590,7 +509,7 @@ class Desk:
         from engine.faces import detector
 
         # Without networks of the user's and without the cleaner: the page never loads torch. The worker looks closer.
-        faces = tuple(_found(face) for face in detector("auto").find(photo.pixels))
+        faces = tuple(found_face(face) for face in detector("auto").find(photo.pixels))
         with self._lock:
             if self._photo is not None and self._photo.file == kept and self._state.photo is not None:
                 self._photo = replace(self._photo, faces=faces)
@@ -613,27 +532,39 @@ class Desk:
             raise
         finally:
             self._photo_came()
-        faces = tuple(_read_face(face) for face in state["faces"])
+        faces = tuple(read_found_face(face) for face in state["faces"])
         with self._lock:
             if self._photo is None:
                 self._photo = DamagedPhoto(kept, photo.width, photo.height, proxy, faces, state["chosen"])
 
     def _lay_out_result(self, job: Job) -> None:
-        result = job.result or {}
-        before, after = images.read_photo(Path(job.arguments["photo"])), Path(result["result"])
-        restored = images.read_photo(after)
+        self._show_result(job, self._refits.newest(job))
+        with suppress(EngineError):  # why, is said when a knob is moved
+            self._refits.take_up(job)
+
+    def _write_refit(self, job: Job, wanted: Finish) -> None:
+        """Write a result as the knobs stand, unless they were moved on meanwhile."""
+        if self._wanted.get(job.id) == wanted:
+            self._show_result(job, self._refits.write(job, wanted), wanted)
+
+    def _show_result(self, job: Job, file: Path, wanted: Finish | None = None) -> None:
+        """Show a job's result, which lies in a file, unless the knobs were moved on since `wanted`."""
+        result, before = job.result or {}, images.read_photo(Path(job.arguments["photo"]))
+        restored = images.read_photo(file)
+        digest = sha256_file(file)
         shown = ShownResult(
             before=self._proxy(before, sha256_file(Path(job.arguments["photo"]))),
-            after=self._proxy(restored, sha256_file(after)),
-            download=link(after, self.previews, job.id),
-            name=after.name,
+            after=self._proxy(restored, digest),
+            download=link(file, self.previews, f"{job.id}-{digest[:12]}"),
+            name=file.name,
             width=restored.width,
             height=restored.height,
-            provenance=read_provenance(Path(result["provenance"])),
+            provenance=read_provenance(path_beside(file)),
             person=str(result["person"]),
         )
         with self._lock:
-            self._results[job.id] = shown
+            if self._wanted.get(job.id) == wanted:
+                self._results[job.id] = shown
 
     def _proxy(self, photo: images.Photo, digest: str) -> Proxy:
         return make_proxy(photo, digest, self.previews)

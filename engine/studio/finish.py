@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from engine import __version__, images
 from engine.errors import EngineError
@@ -13,13 +15,17 @@ from engine.progress import Tick, silent
 from engine.restorers import Options, option, read_options
 
 if TYPE_CHECKING:
-    from engine.faces import FaceCrop, SeenDamage
+    from engine.faces import FaceCrop, SeenDamage, Tone
     from engine.people import Gallery
 
 TONES = ("keep", "colour")
 SCALES = ("1", "2", "4", "auto")
 BACKGROUNDS = ("auto", "lanczos")
 GRAIN = (0.0, 1.5)
+REACH = 40
+"""Px round a face that the filters of `softness` look at: a blur by 4 px, and twice a mean over 9."""
+BLOCK = 8
+"""Side in px of the blocks in which `faces.patch` measures noise."""
 LEAST_HEAD = 0.1
 """Mean of a head's mask below which no head was seen; an aligned crop shows one over half its area."""
 
@@ -44,12 +50,22 @@ class Finish:
     """Share of the photo's own detail beyond the crop's resolution, 0 to 1; None lets the damage decide."""
     background: str = "auto"
     """How the photo is enlarged. `auto`: by Real-ESRGAN where its weights are there. `lanczos`: never by a network."""
+    blend: float = 1.0
+    """How much of the restored face is taken: 0 leaves the photo as it was, 1 takes all of it."""
 
 
 @dataclass(frozen=True)
 class FinishOptions(Options):
     """The same as knobs of a page."""
 
+    blend: float = option(
+        1.0,
+        "Blend",
+        "How much of the restored face is taken: 0 is the photo as it was, 1 all of it.",
+        low=0.0,
+        high=1.0,
+        step=0.05,
+    )
     measured_grain: bool = option(
         True, "Grain as measured", "The face gets as much grain as was measured round it, less what it has."
     )
@@ -71,6 +87,22 @@ class FinishOptions(Options):
         step=0.05,
         advanced=True,
     )
+    measured_detail: bool = option(
+        True,
+        "Detail as the damage allows",
+        "The less noise and compression was seen on the face, the more of the photo's own fine detail is kept.",
+        advanced=True,
+    )
+    detail: float = option(
+        1.0,
+        "Own detail",
+        "How much of the photo's own fine detail is kept, where the face is larger than what was restored.",
+        low=0.0,
+        high=1.0,
+        step=0.05,
+        advanced=True,
+        turns_off="measured_detail",
+    )
     tone: str = option(
         "keep", "Tone", "keep: a grey or toned photo stays so. colour: as the restorer made it.", choices=TONES
     )
@@ -91,7 +123,24 @@ class FinishOptions(Options):
     def finish(self) -> Finish:
         """Give what the knobs say."""
         grain = None if self.measured_grain else self.grain
-        return Finish(self.scale, self.tone, grain, self.sharpness, background=self.background)
+        detail = None if self.measured_detail else self.detail
+        return Finish(self.scale, self.tone, grain, self.sharpness, detail, self.background, self.blend)
+
+
+def knobs_of(finish: Finish) -> dict[str, Any]:
+    """Give the knobs that say a finish, by name; what was measured leaves its slider where it is."""
+    known: dict[str, Any] = {
+        "blend": finish.blend,
+        "measured_grain": finish.grain is None,
+        "grain": finish.grain,
+        "sharpness": finish.sharpness,
+        "measured_detail": finish.detail is None,
+        "detail": finish.detail,
+        "tone": finish.tone,
+        "scale": finish.scale,
+        "background": finish.background,
+    }
+    return {name: value for name, value in known.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -136,6 +185,7 @@ def checked(finish: Finish, output: Output) -> None:
     _within("The grain", finish.grain, *GRAIN)
     _within("The sharpness", finish.sharpness, 0.0, 1.0)
     _within("The detail", finish.detail, 0.0, 1.0)
+    _within("The blend", finish.blend, 0.0, 1.0)
     known = [str(value) for value in images.Metadata]
     if output.metadata not in known:
         raise BadFinish(f"The metadata must be {', '.join(known)}, got {output.metadata!r}.")
@@ -144,87 +194,175 @@ def checked(finish: Finish, output: Output) -> None:
         raise BadFinish(f"The depth must be source, 8 or 16, got {output.depth!r}.")
 
 
-def finish_face(
-    photo: images.Photo,
-    pixels: images.Pixels,
-    crop: FaceCrop,
-    restored: images.Pixels,
-    damage: SeenDamage,
-    finish: Finish,
-    *,
-    fitted: bool,
-    seed: int,
-    weights: Path | None = None,
-    device: str = "auto",
-    tick: Tick = silent,
-) -> Finished:
-    """Put a restored crop into its photo.
+class Ground:
+    """A photo, and a face restored in it, with all that fitting the one into the other needs.
 
-    Args:
-        photo: as it was read.
-        pixels: `photo.pixels`, which is dear to compute.
-        crop: what was cut from them.
-        restored: like `crop.pixels`.
-        damage: what was seen on the crop.
-        finish: the settings.
-        fitted: whether the face gets the photo's grain and sharpness.
-        seed: of the grain.
-        weights: folder of the user's networks, where ParseNet and Real-ESRGAN are looked for.
-        device: where Real-ESRGAN runs, as everywhere.
-        tick: called after each tile that Real-ESRGAN enlarges.
-
-    Raises:
-        BadScale: the photo would become too large.
-        Cancelled: from the tick.
+    Made once for a face; then `finish` and `shown` compute only what the knobs changed. Not for several threads.
     """
-    from engine.faces import Fitting, blend, choose_scale, enlarged_crop, fit, photo_tone, softer_than_input
-    from engine.faces.grain import HALF_AS_SOFT
-    from engine.faces.softness import with_detail
-    from engine.studio.enlarging import enlarge
 
-    wanted = finish.scale if finish.scale == "auto" else int(finish.scale)
-    scale = choose_scale(crop, (photo.width, photo.height), wanted)
-    enlarger = weights if finish.background == "auto" else None
-    enlarging = enlarge(photo, pixels, scale, enlarger, device=device, tick=tick)
-    before = enlarging.photo
-    wide = before.pixels if scale > 1 else pixels
-    # What a network drew is no detail of the photo's, so the face is held against what Lanczos gives.
-    own = wide if enlarging.plain is before else enlarging.plain.pixels
-    there = enlarged_crop(crop, scale)
-    tone = photo_tone(pixels) if finish.tone == "keep" else None
-    notes = list(enlarging.notes)
-    mask = _head(crop, weights, notes)
-    half = HALF_AS_SOFT if finish.sharpness is None else finish.sharpness
-    fitting = Fitting(half, finish.grain, finish.detail, seed) if fitted else Fitting(0.0, 0.0, finish.detail, seed)
-    patch = fit(wide, there, restored, damage, tone=tone, mask=mask, fitting=fitting)
-    pasted, share = blend(wide, [patch])
-    soft = softer_than_input(own, pasted, share)
-    if soft.softer:
-        # What the photo shows more clearly than the result is the photo's to keep, unless it is damage.
-        pasted = with_detail(own, pasted, share)
+    def __init__(
+        self,
+        photo: images.Photo,
+        pixels: images.Pixels,
+        crop: FaceCrop,
+        restored: images.Pixels,
+        damage: SeenDamage,
+        finish: Finish,
+        *,
+        fitted: bool,
+        seed: int,
+        head: images.Mask | None = None,
+        weights: Path | None = None,
+        device: str = "auto",
+        tick: Tick = silent,
+    ) -> None:
+        """Bring the photo to its size.
+
+        Args:
+            photo: as it was read.
+            pixels: `photo.pixels`, which is dear to compute.
+            crop: what was cut from them.
+            restored: like `crop.pixels`.
+            damage: what was seen on the crop.
+            finish: gives `scale` and `background`, which stay as they are here; the rest may change later.
+            fitted: whether the face gets the photo's grain and sharpness.
+            seed: of the grain.
+            head: from `head_of`; None for the mask that needs no network.
+            weights: folder of the user's networks, where Real-ESRGAN is looked for.
+            device: where Real-ESRGAN runs, as everywhere.
+            tick: called after each tile that Real-ESRGAN enlarges.
+
+        Raises:
+            BadScale: the photo would become too large.
+            Cancelled: from the tick.
+        """
+        from engine.faces import Fitter, choose_scale, enlarged_crop
+        from engine.studio.enlarging import enlarge
+
+        wanted = finish.scale if finish.scale == "auto" else int(finish.scale)
+        self.scale = choose_scale(crop, (photo.width, photo.height), wanted)
+        enlarger = weights if finish.background == "auto" else None
+        enlarging = enlarge(photo, pixels, self.scale, enlarger, device=device, tick=tick)
+        self.before = enlarging.photo
+        """The photo at the size of the result."""
+        self.background, self._notes = enlarging.background, enlarging.notes
+        self.wide = self.before.pixels if self.scale > 1 else pixels
+        """Its pixels."""
+        # What a network drew is no detail of the photo's, so the face is held against what Lanczos gives.
+        self._own = self.wide if enlarging.plain is self.before else enlarging.plain.pixels
+        self._photo, self._pixels, self._crop = photo, pixels, crop
+        self._fitted, self._seed = fitted, seed
+        self._tone: tuple[Any] | None = None
+        self._fitter = Fitter(self.wide, enlarged_crop(crop, self.scale), restored, damage, head)
+        self._last: tuple[Any, _Window] | None = None
+
+    def finish(self, finish: Finish) -> Finished:
+        """Put the face into its photo."""
+        window = self._window(finish)
+        pasted, share = self.wide.copy(), np.zeros(self.wide.shape[:2], np.float32)
+        pasted[window.place], share[window.place] = self._blended(window, finish)
+        notes = [*self._notes, *window.notes]
+        if finish.tone == "keep" and (tone := self._tone_of_photo()) is not None and not tone.grey:
+            notes.append("The photo's tone was kept.")
+        if self.scale == 1 and self._crop.scale > 1.15:
+            from engine.faces import choose_scale
+
+            larger = choose_scale(self._crop, (self._photo.width, self._photo.height), "auto")
+            if larger > 1:
+                notes.append(f"The face is small here: an output scale of {larger} keeps more of what was restored.")
+        merged = images.merge(self.before, pasted, share)
+        return Finished(self.before, merged, share, self.scale, self.background, tuple(notes))
+
+    def shown(self, finish: Finish) -> tuple[tuple[slice, slice], images.Pixels]:
+        """Give the part of the result that may differ from the photo: where it lies (rows, columns), and its pixels.
+
+        The same as in `finish`, for a screen, without the way through the photo's own colours.
+        """
+        window = self._window(finish)
+        return window.place, self._blended(window, finish)[0]
+
+    def _blended(self, window: _Window, finish: Finish) -> tuple[images.Pixels, images.Mask]:
+        """Take as much of the restored face as is wanted; give the pixels of the window, and how much of each."""
+        if finish.blend == 1:
+            return window.pixels, window.share
+        taken = np.float32(finish.blend)
+        old = self.wide[window.place]
+        mixed = np.asarray(old + (window.pixels - old) * taken, np.float32)
+        return mixed, np.asarray(window.share * taken, np.float32)
+
+    def _window(self, finish: Finish) -> _Window:
+        """Fit the face, and give the part of the photo that it lies in; all but the blend."""
+        from engine.faces import Fitting, blend, softer_than_input
+        from engine.faces.grain import HALF_AS_SOFT
+        from engine.faces.softness import with_detail
+
+        half = HALF_AS_SOFT if finish.sharpness is None else finish.sharpness
+        softness, grain = (half, finish.grain) if self._fitted else (0.0, 0.0)
+        fitting, keeps = Fitting(softness, grain, finish.detail, self._seed), finish.tone == "keep"
+        if self._last is not None and self._last[0] == (fitting, keeps):
+            return self._last[1]
+        patch = self._fitter.patch(fitting, self._tone_of_photo() if keeps else None)
+        place = _round(patch.place, self.wide.shape)
+        (top, left), (x, y) = (place[0].start, place[1].start), patch.corner
+        own, notes = self._own[place], ()
+        pasted, share = blend(self.wide[place], [replace(patch, corner=(x - left, y - top))])
         soft = softer_than_input(own, pasted, share)
-    if soft.softer:
-        notes.append(f"{soft.words} Less grain to clean away or a higher Fidelity to Quality may help.")
-    if tone is not None and not tone.grey:
-        notes.append("The photo's tone was kept.")
-    if scale == 1 and crop.scale > 1.15:
-        larger = choose_scale(crop, (photo.width, photo.height), "auto")
-        if larger > 1:
-            notes.append(f"The face is small here: an output scale of {larger} keeps more of what was restored.")
-    return Finished(before, images.merge(before, pasted, share), share, scale, enlarging.background, tuple(notes))
+        if soft.softer:
+            # What the photo shows more clearly than the result is the photo's to keep, unless it is damage.
+            pasted = with_detail(own, pasted, share)
+            soft = softer_than_input(own, pasted, share)
+        if soft.softer:
+            notes = (f"{soft.words} Less grain to clean away or a higher Fidelity to Quality may help.",)
+        window = _Window(place, pasted, share, notes)
+        self._last = (fitting, keeps), window
+        return window
+
+    def _tone_of_photo(self) -> Tone | None:
+        from engine.faces import photo_tone
+
+        if self._tone is None:
+            self._tone = (photo_tone(self._pixels),)
+        return self._tone[0]
 
 
-def _head(crop: FaceCrop, weights: Path | None, notes: list[str]) -> images.Mask | None:
-    """Give the head as ParseNet sees it, where the user has that network; None for the mask that needs none."""
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """The part of a photo round a face, with the face in it."""
+
+    place: tuple[slice, slice]
+    """Rows and columns of the photo."""
+    pixels: images.Pixels
+    share: images.Mask
+    """How much of each pixel was replaced, 0 to 1."""
+    notes: tuple[str, ...]
+
+
+def _round(place: tuple[slice, slice], shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Give a part of a photo with as much round it as the filters that look at it reach.
+
+    It begins at a whole number of the blocks in which noise is measured, so that these are those of the whole photo.
+    """
+    rows, columns = (
+        slice(max(0, (side.start - REACH) // BLOCK * BLOCK), min(longest, side.stop + REACH))
+        for side, longest in zip(place, shape, strict=False)
+    )
+    return rows, columns
+
+
+def head_of(crop: FaceCrop, weights: Path | None) -> tuple[images.Mask | None, tuple[str, ...]]:
+    """Give the head as ParseNet sees it, where the user has that network, and what is to be said of it.
+
+    Returns:
+        `(size, size)`, 0 to 1, or None for the mask that needs no network; and notes in sentences.
+    """
     from engine.faces import masker
 
     try:
         parser = masker(weights)
     except EngineError as error:
-        notes.append(f"{error} The face was blended in without it.")
-        return None
+        return None, (f"{error} The face was blended in without it.",)
     mask = parser.mask(crop.pixels) if parser is not None else None
-    return mask if mask is not None and float(mask.mean()) > LEAST_HEAD else None
+    return (mask if mask is not None and float(mask.mean()) > LEAST_HEAD else None), ()
 
 
 def save(finished: Finished, path: Path, output: Output, settings: str) -> tuple[Path, Path | None, tuple[str, ...]]:

@@ -24,7 +24,7 @@ SMALL_SIDE = 2048
 LONGEST_SIDE = 8192
 """Longest side in px of any; browsers draw larger pictures slowly or not at all."""
 
-SMALL_QUALITY, FULL_QUALITY = 90, 92
+SMALL_QUALITY, FULL_QUALITY, QUICK_QUALITY = 90, 92, 95
 """Of JPEG. In the full one neighbours of what differs may differ by a level or two; nothing else does."""
 
 
@@ -62,6 +62,23 @@ def make_proxy(photo: images.Photo, digest: str, folder: Path) -> Proxy:
     _write(photo, SMALL_SIDE, folder / small, SMALL_QUALITY)
     _write(photo, LONGEST_SIDE, folder / full, FULL_QUALITY)
     return Proxy(small, full, photo.width, photo.height, _width_of(photo, SMALL_SIDE))
+
+
+def make_quick_proxy(samples: images.Samples, digest: str, folder: Path) -> Proxy:
+    """Write a proxy as fast as can be, for while somebody moves a slider: a JPEG that hardly differs from the picture.
+
+    Args:
+        samples: (H, W, 3), sRGB of 8 bits, no side longer than `LONGEST_SIDE`.
+        digest: of the content, hexadecimal, at least 32 digits.
+        folder: of the proxies, which is there.
+
+    Raises:
+        NotSaved: the disk does not allow it.
+    """
+    height, width = samples.shape[:2]
+    name = f"{digest[:32]}-quick.jpg"
+    _write(images.Photo(samples, None, None, None, name), LONGEST_SIDE, folder / name, QUICK_QUALITY)
+    return Proxy(name, name, width, height, width)
 
 
 def proxy_of(file: Path, folder: Path) -> Proxy:

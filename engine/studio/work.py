@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from engine.errors import EngineError
 from engine.progress import Cancelled, Report, stage
 from engine.results import Provenance, path_beside, write_provenance
 from engine.studio import finish as finishing
+from engine.studio import kept
 from engine.studio.finish import Finish, Output, finish_from, output_from
 from engine.studio.shelf import shelf
 from engine.workspace import Workspace, sha256_file
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from engine.restorers import Options, RestorerInfo, Subject
     from engine.tuning import TunedModel
     from engine.tuning.estimate import Estimate
+
+
+FOUND_AGAIN = "This face was restored with the very same settings before, so it was found again and not computed anew."
 
 
 class NoFaceFound(EngineError):
@@ -80,6 +84,8 @@ class Asked:
     """One of `faces.DETECTORS`."""
     finish: Finish = field(default_factory=Finish)
     output: Output = field(default_factory=Output)
+    anew: bool = False
+    """Whether the face is restored even where the very same was restored before and is kept."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,8 @@ class Ready:
     """Folder of the user's own networks."""
     networks: Mapping[str, str] = field(default_factory=dict[str, str])
     """SHA-256 of the files that the restorer's networks were read from; see `networks_of`."""
+    faces: Path | None = None
+    """Folder in which restored faces are kept; see `engine.studio.kept`."""
 
     @property
     def size(self) -> int:
@@ -308,7 +316,8 @@ def prepare(workspace: Workspace, asked: Asked, report: Report) -> Ready:
         else:
             tuned = personalize(workspace, person.id, asked.recipe, report, device=asked.device, prior_name=asked.prior)
     networks = networks_of(info, options, prior, workspace.weights)
-    return Ready(info, options, prior, person, gallery, tuned, workspace.weights, networks)
+    faces = kept.folder(workspace, person.id if person is not None else None)
+    return Ready(info, options, prior, person, gallery, tuned, workspace.weights, networks, faces)
 
 
 def networks_of(info: RestorerInfo, options: Options, prior: Prior, weights: Path | None) -> dict[str, str]:
@@ -378,14 +387,21 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
         chosen = Chosen(face, number, len(seen.faces), asked.face)
     crop = cut(pixels, chosen.face, ready.size)
     damage = estimate_damage(crop.pixels, crop.scale)
-    context = Context(lambda: shared_prior(asked.device, asked.prior, ready.weights), ready.weights, asked.device)
-    restorer, unloaded = shelf().get(ready.info, context)
-    begun = time.monotonic()
-    subject = ready.subject(damage)
-    made = restorer.restore(crop.pixels, subject, ready.options, seed=asked.seed, tick=stage(report, "restoring"))
-    seconds = round(time.monotonic() - begun, 3)
+    provenance = _provenance(ready, asked, chosen, crop)
+    key = kept.key_of(asdict(provenance))
+    found = None if asked.anew or ready.faces is None else kept.find(ready.faces, key, crop.size)
+    spoken: Sequence[str] = (FOUND_AGAIN,) if found is not None else ()
+    head, headless = finishing.head_of(crop, ready.weights)
+    if found is None:
+        context = Context(lambda: shared_prior(asked.device, asked.prior, ready.weights), ready.weights, asked.device)
+        restorer, spoken = shelf().get(ready.info, context)
+        begun = time.monotonic()
+        subject = ready.subject(damage)
+        made = restorer.restore(crop.pixels, subject, ready.options, seed=asked.seed, tick=stage(report, "restoring"))
+        found = kept.KeptFace(made, round(time.monotonic() - begun, 3), head)
+    made, seconds = found.pixels, found.seconds
     report.tick("fitting into the photo", 0, 1)
-    done = finishing.finish_face(
+    ground = finishing.Ground(
         photo,
         pixels,
         crop,
@@ -394,19 +410,24 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
         asked.finish,
         fitted=ready.info.fitted,
         seed=asked.seed,
+        head=head,
         weights=ready.weights,
         device=str(ready.prior.device),
         tick=stage(report, "enlarging the photo"),
     )
+    done = ground.finish(asked.finish)
     gallery, known = _without(ready.gallery, asked.photo, pixels, chosen.face)
     told, words = finishing.honest_words(damage, crop, made, gallery)
     identity = identity_of(crop.pixels, made, gallery)
     settings = {"restorer": ready.info.id, "options": asdict(ready.options), "seed": asked.seed}
     report.tick("fitting into the photo", 1, 1)
     result, layer, lost = finishing.save(done, seen.out, asked.output, json.dumps(settings, sort_keys=True))
-    notes = finishing.joined(photo.notes, known, words, done.notes, lost, unloaded)
+    notes = finishing.joined(photo.notes, known, words, headless, done.notes, lost, spoken)
     provenance = replace(
-        _provenance(ready, asked, chosen, crop, result, seconds, identity),
+        provenance,
+        seconds=seconds,
+        identity=identity,
+        result_sha256=sha256_file(result),
         seen={**told, "scale": done.scale, "background": done.background},
         notes=tuple(notes),
     )
@@ -417,6 +438,8 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
             if written is not None:
                 written.unlink(missing_ok=True)
         raise
+    if ready.faces is not None:
+        kept.keep(ready.faces, key, replace(found, head=head))
     return {
         "result": str(result),
         "provenance": str(beside),
@@ -452,16 +475,8 @@ def _without(
     )
 
 
-def _provenance(
-    ready: Ready,
-    asked: Asked,
-    chosen: Chosen,
-    crop: FaceCrop,
-    result: Path,
-    seconds: float,
-    identity: Mapping[str, Any],
-) -> Provenance:
-    """Say how a result was made."""
+def _provenance(ready: Ready, asked: Asked, chosen: Chosen, crop: FaceCrop) -> Provenance:
+    """Say how a result is made, as far as that is known before."""
     from engine.prior.device import precision
 
     face = chosen.face
@@ -481,9 +496,8 @@ def _provenance(
         },
         device=str(ready.prior.device),
         precision="fp32" if ready.options.exact() else precision(ready.prior.device),
-        seconds=seconds,
-        identity=identity,
-        result_sha256=sha256_file(result),
+        seconds=0.0,
+        identity={},
     )
 
 

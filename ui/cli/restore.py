@@ -89,6 +89,9 @@ def restore(
     grain: Annotated[
         float | None, typer.Option("--grain", help="0 none, 1 as much as round the face, to 1.5; else as measured.")
     ] = None,
+    blend: Annotated[
+        float, typer.Option("--blend", help="How much of the restored face is taken: 0 none of it, 1 all.")
+    ] = 1.0,
     metadata: Annotated[
         str, typer.Option("--metadata", help="keep, strip-gps (no places) or strip-all (the profile stays).")
     ] = "keep",
@@ -120,7 +123,7 @@ def restore(
 
     if again is not None:
         given = (person, restorer, out_dir, seed or None, face, choices or None, None if recipe == "quick" else recipe)
-        given += (None if prior == "pocket" else prior,)
+        given += (None if prior == "pocket" else prior, None if blend == 1 else blend)
         given += (points, grain, None if (detector, scale, tone) == ("auto", "1", "keep") else scale)
         if any(one is not None for one in given):
             raise typer.BadParameter("--again takes all settings from the file; PHOTO and how to write it go with it.")
@@ -143,7 +146,7 @@ def restore(
         prior=prior,
         points=tuple((float(x), float(y)) for x, y in parse_points(points)) if points is not None else (),
         detector=detector,
-        finish=Finish(scale, tone, grain),
+        finish=Finish(scale, tone, grain, blend=blend),
         output=Output(metadata, quality, depth, layer),
     )
     checked(asked.finish, asked.output)

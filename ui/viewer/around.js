@@ -48,7 +48,9 @@ window.likeness.around = ({ find, words }) => {
     find(".lk-identity .lk-hint").textContent = facts.note;
     find(".lk-notes").replaceChildren(...facts.notes.map((text) => make("li", { text })));
     const link = find(".lk-download");
-    link.href = facts.href;
+    link.classList.toggle("waiting", !facts.href);
+    if (facts.href) link.href = facts.href;
+    else link.removeAttribute("href");
     link.setAttribute("download", facts.name);
     link.title = facts.name;
     const lines = facts.made.flatMap(([term, text]) => [make("dt", { text: term }), make("dd", { text })]);
