@@ -14,9 +14,11 @@ from spandrel import ModelLoader
 
 from engine import images
 from engine.progress import Cancelled, SilentReport
+from engine.restorers import realesrgan
+from engine.restorers.realesrgan import X2PLUS, X4PLUS, X4V3
 from engine.results import read_provenance
 from engine.studio import again, enlarging, work
-from engine.studio.enlarging import X2PLUS, X4PLUS, enlarge, enlarged_pixels, network
+from engine.studio.enlarging import enlarge, enlarged_pixels, network
 from engine.studio.finish import BadFinish, Finish
 from engine.studio.work import Asked
 from engine.weights import WeightsDamaged
@@ -29,16 +31,17 @@ def published(file: str) -> dict[str, torch.Tensor]:
     """Random weights under the published names: smaller than untrained ones, so that the picture stays within 0 to 1,
     and a bias that puts it round a middle grey."""
     torch.manual_seed(0)
-    own = enlarging.empty_network(file).state_dict()
-    named = {enlarging.published_name(name): tensor * 0.5 for name, tensor in own.items()}
-    named["conv_last.weight"] *= 4
-    named["conv_last.bias"] = torch.full((3,), 0.5)
+    own = realesrgan.empty_network(file).state_dict()
+    named = {realesrgan.published_name(name): tensor * 0.5 for name, tensor in own.items()}
+    if file != X4V3:  # which adds to the picture itself
+        named["conv_last.weight"] *= 4
+        named["conv_last.bias"] = torch.full((3,), 0.5)
     return named
 
 
 def put(folder: Path, file: str) -> Path:
     folder.mkdir(exist_ok=True, parents=True)
-    torch.save({"params_ema": published(file)}, folder / file)
+    torch.save({realesrgan.WITHIN[file]: published(file)}, folder / file)
     return folder
 
 
@@ -60,13 +63,15 @@ def deep_photo(pixels: images.Pixels) -> images.Photo:
 # The network
 
 
-@pytest.mark.parametrize(("file", "size", "tensors"), [(X2PLUS, 16_703_171, 702), (X4PLUS, 16_697_987, 702)])
+@pytest.mark.parametrize(
+    ("file", "size", "tensors"), [(X2PLUS, 16_703_171, 702), (X4PLUS, 16_697_987, 702), (X4V3, 1_213_296, 101)]
+)
 def test_a_file_in_the_published_format_fills_the_network_as_its_own_library_reads_it(tmp_path, file, size, tensors):
     put(tmp_path, file)
     made = network(tmp_path / file)
     assert len(made.state_dict()) == tensors and sum(p.numel() for p in made.parameters()) == size
     theirs = ModelLoader().load_from_file(tmp_path / file)
-    assert theirs.scale == enlarging.FACTORS[file]
+    assert theirs.scale == realesrgan.FACTORS[file]
     batch = torch.from_numpy(drawn(24, 20).transpose(2, 0, 1)[None].copy())
     with torch.inference_mode():
         ours = made(batch)
@@ -107,11 +112,11 @@ def test_tiles_lie_where_they_belong_and_their_shares_add_up(size):
     assert np.abs(made - pixels.repeat(2, axis=0).repeat(2, axis=1)).max() < 1e-6
 
 
-@pytest.mark.parametrize("file", [X2PLUS, X4PLUS])
+@pytest.mark.parametrize("file", [X2PLUS, X4PLUS, X4V3])
 def test_a_picture_in_tiles_is_the_picture_at_once(tmp_path, file):
     made = network(put(tmp_path, file) / file)
     pixels = drawn(30, 33)
-    scale = enlarging.FACTORS[file]
+    scale = realesrgan.FACTORS[file]
     ticks: list[tuple[int, int]] = []
     tiled = enlarged_pixels(
         pixels, made, scale, device="cpu", tile=52, margin=16, tick=lambda *done: ticks.append(done)

@@ -153,7 +153,7 @@ peers = pytest.mark.parametrize("info", PEERS, ids=lambda info: info.id)
 
 
 def test_the_peers_are_there():
-    assert {"codeformer", "difface", "gfpgan", "restoreformer"} <= {info.id for info in PEERS}
+    assert {"codeformer", "difface", "gfpgan", "realesrgan", "restoreformer"} <= {info.id for info in PEERS}
 
 
 @peers

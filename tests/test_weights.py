@@ -16,6 +16,7 @@ from engine import faces, weights
 from engine.errors import EngineError
 from engine.faces import networks
 from engine.progress import SilentReport
+from engine.restorers import realesrgan
 from engine.studio import enlarging
 from engine.weights import places
 from engine.weights.files import WeightsDamaged, WeightsMissing
@@ -209,13 +210,13 @@ def test_files_of_other_programs_are_found(monkeypatch, tmp_path, root, place, v
 
 def test_face_networks_and_enlargers_of_other_programs_are_used(monkeypatch, tmp_path, root):
     monkeypatch.setenv("LIKENESS_SHARED_WEIGHTS", str(tmp_path / "shared"))
-    shared = tmp_path / "shared" / enlarging.X2PLUS
+    shared = tmp_path / "shared" / realesrgan.X2PLUS
     shared.parent.mkdir()
     shared.write_bytes(stands_for(monkeypatch, "realesrgan-x2plus"))
     assert enlarging.network_file(root, 2) == shared
     assert enlarging.network_file(root, 4) is None
-    (root / enlarging.X2PLUS).write_bytes(b"the user's own comes first, and is refused when it is read")
-    assert enlarging.network_file(root, 2) == root / enlarging.X2PLUS
+    (root / realesrgan.X2PLUS).write_bytes(b"the user's own comes first, and is refused when it is read")
+    assert enlarging.network_file(root, 2) == root / realesrgan.X2PLUS
     detection = tmp_path / "shared" / networks.MOBILE
     detection.write_bytes(
         stands_for(monkeypatch, "retinaface-mobile", b"no network, but the one that the list tells of")

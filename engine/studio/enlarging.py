@@ -1,12 +1,10 @@
 """A photo written larger: by Real-ESRGAN where the user has its weights, else by Lanczos, and never without saying so.
 
-The network's definition comes from spandrel; only its module is used, since spandrel's loader builds whatever a file's
-shapes suggest, and here a file is either the published one or refused. The network sees sRGB, 0 to 1, red first.
+The networks are those of `engine.restorers.realesrgan`: a file is either the published one or refused.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,20 +14,15 @@ import numpy as np
 from engine import images
 from engine.images.convert import row_blocks
 from engine.progress import Tick, silent
-from engine.weights import WeightsDamaged, WeightsMissing, by_name, fill
+from engine.restorers.realesrgan import FACTORS, X2PLUS, X4PLUS, X4V3, filled_network
+from engine.weights import WeightsDamaged, WeightsMissing, by_name
 from engine.workspace import sha256_file
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-X2PLUS = "RealESRGAN_x2plus.pth"
-X4PLUS = "RealESRGAN_x4plus.pth"
-FACTORS = {X2PLUS: 2, X4PLUS: 4}
-"""How many times larger each published file's network makes a picture."""
-CHOICES = {2: (X2PLUS, X4PLUS), 4: (X4PLUS,)}
+CHOICES = {2: (X2PLUS, X4PLUS, X4V3), 4: (X4PLUS, X4V3)}
 """Files that serve an output scale, the best first. What is twice too large is shrunk by half."""
-WITHIN = "params_ema"
-"""Name under which the published files hold their tensors."""
 LANCZOS = "lanczos"
 
 TILE = 256
@@ -124,39 +117,7 @@ def network(path: Path) -> Module:
     Raises:
         WeightsMissing, WeightsDamaged: the file is not there, or is not the one that its name says.
     """
-    made = empty_network(path.name)
-    fill(made, path, within=WITHIN, published=published_name)
-    return made.eval().requires_grad_(False)
-
-
-def empty_network(file: str) -> Module:
-    """Give the network of `X2PLUS` or `X4PLUS`, not filled yet.
-
-    Source: Wang et al. 2021: 23 blocks of ESRGAN, 64 wide; for twice the size they see the picture at half of it, four
-    of its pixels in each of theirs.
-    """
-    from spandrel.architectures.ESRGAN import ESRGAN
-
-    if FACTORS[file] == 4:
-        return ESRGAN(in_nc=3, out_nc=3, num_filters=64, num_blocks=23, scale=4)
-    return ESRGAN(in_nc=12, out_nc=3, num_filters=64, num_blocks=23, scale=4, shuffle_factor=2)
-
-
-def published_name(own: str) -> str:
-    """Give the name that the published files have for one of the network's tensors, by spandrel's name for it."""
-    block = re.fullmatch(r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.(weight|bias)", own)
-    if block:
-        return "body.{}.rdb{}.conv{}.{}".format(*block.groups())
-    layer, _, kind = own.rpartition(".")
-    layers = {
-        "model.0": "conv_first",
-        "model.1.sub.23": "conv_body",
-        "model.3": "conv_up1",
-        "model.6": "conv_up2",
-        "model.8": "conv_hr",
-        "model.10": "conv_last",
-    }
-    return f"{layers.get(layer, layer)}.{kind}"
+    return filled_network(path)
 
 
 def enlarged_pixels(
@@ -272,4 +233,4 @@ def _keep_colour(made: images.Pixels, plain: images.Photo) -> None:
 
 
 def _title(path: Path) -> str:
-    return path.stem.replace("RealESRGAN_", "Real-ESRGAN ")
+    return path.stem.replace("RealESRGAN_", "Real-ESRGAN ").replace("realesr-", "Real-ESRGAN ")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.nn import Module
 
-from engine.restorers import _peer, codeformer, difface, gfpgan, restoreformer
+from engine.restorers import _peer, codeformer, difface, gfpgan, realesrgan, restoreformer
 from engine.restorers._arch.ddpm_unet import FFHQ512, DdpmUNet, Plan
 from tests.parity import rule
 
@@ -200,6 +200,12 @@ def small_restorer(id: str) -> Any:
     ports = {port.id: port for port in PORTS}
     if id == "difface":
         return difface.DifFace(ports["difface-swinir"].network("small"), ports["difface-unet"].network("small"), 32)
+    if id == "realesrgan":
+        from spandrel.architectures.Compact import Compact
+
+        torch.manual_seed(0)
+        small = Compact(num_feat=8, num_conv=2, upscale=2).eval().requires_grad_(False)
+        return realesrgan.RealEsrgan(lambda model: small, 64)
     network = ports[id].network("small")
     if id == "gfpgan":
         return gfpgan.Gfpgan(lambda version: network, 64)
