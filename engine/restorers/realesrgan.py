@@ -84,7 +84,7 @@ def empty_network(file: str) -> Module:
 
     Source: Wang et al. 2021: 23 blocks of ESRGAN, 64 wide; for twice the size they see the picture at half of it, four
     of its pixels in each of theirs. general-x4v3 is a plain stack of 32 convolutions, 64 wide
-    (xinntao/Real-ESRGAN@07e2323 inference_realesrgan.py).
+    (xinntao/Real-ESRGAN@a4abfb2 inference_realesrgan.py).
     """
     if file == X4V3:
         from spandrel.architectures.Compact import Compact
@@ -103,9 +103,10 @@ def published_name(own: str) -> str:
     if block:
         return "body.{}.rdb{}.conv{}.{}".format(*block.groups())
     layer, _, kind = own.rpartition(".")
+    if re.fullmatch(r"model\.1\.sub\.\d+", layer):
+        return f"conv_body.{kind}"
     layers = {
         "model.0": "conv_first",
-        "model.1.sub.23": "conv_body",
         "model.3": "conv_up1",
         "model.6": "conv_up2",
         "model.8": "conv_hr",
@@ -162,7 +163,7 @@ RESTORER = RestorerInfo(
     title="Real-ESRGAN",
     summary="The face enlarged and sharpened by a network for any picture; it adds no features of a face.",
     paper="https://arxiv.org/abs/2107.10833",
-    source="xinntao/Real-ESRGAN@07e232338d00f30a845902f08218beb2daddb566",
+    source="xinntao/Real-ESRGAN@a4abfb2979a7bbff3f69f58f58ae324608821e27",
     license="BSD-3-Clause: commercial use yes",
     load=load,
     options=RealEsrganOptions,

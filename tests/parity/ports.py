@@ -71,6 +71,20 @@ def _swinir(case: Mapping[str, Any]) -> Module:
     )
 
 
+def _rrdb(case: Mapping[str, Any], model: str) -> Module:
+    from spandrel.architectures.ESRGAN import ESRGAN
+
+    known = case["config"][model]
+    sees = {"in_nc": 12, "shuffle_factor": 2} if known["scale"] == 2 else {"in_nc": 3}
+    return ESRGAN(**sees, out_nc=3, num_filters=known["num_feat"], num_blocks=known["num_block"], scale=4)
+
+
+def _compact(case: Mapping[str, Any]) -> Module:
+    from spandrel.architectures.Compact import Compact
+
+    return Compact(**case["config"]["x4v3"])
+
+
 def _unet(case: Mapping[str, Any]) -> Module:
     known = case["unet"]
     return DdpmUNet(
@@ -166,6 +180,34 @@ PORTS = (
         ),
         difface.cleaner_name,
     ),
+    *(
+        Port(
+            f"realesrgan-{model}",
+            "realesrgan",
+            "config",
+            f"form_{model}",
+            partial(_rrdb, model=model),
+            partial(realesrgan.empty_network, file),
+            ("params_ema", "params"),
+            (
+                ("model.1.sub.0.RDB1.conv1.0.weight", "model.1.sub.0.RDB2.conv1.0.weight"),
+                ("model.3.weight", "model.6.weight"),
+            ),
+            realesrgan.published_name,
+        )
+        for model, file in (("x4plus", realesrgan.X4PLUS), ("x2plus", realesrgan.X2PLUS))
+    ),
+    Port(
+        "realesrgan-x4v3",
+        "realesrgan",
+        "config",
+        "form_x4v3",
+        _compact,
+        partial(realesrgan.empty_network, realesrgan.X4V3),
+        ("params_ema", "params"),
+        (("body.2.weight", "body.4.weight"), ("body.1.weight", "body.3.weight")),
+        realesrgan.published_name,
+    ),
 )
 
 
@@ -185,6 +227,8 @@ def outputs(port: Port, network: Module, kept: Mapping[str, Any], size: str) -> 
             return {**{n: m[0].numpy() for n, m in made.items()}, "logits": made[wanted[0]][1].numpy()}
         if port.id == "difface-unet":
             return {"unet": network(batch, torch.tensor([case["step"]])).numpy()}
+        if port.numbers == "realesrgan":
+            return {port.id.removeprefix("realesrgan-"): network((batch + 1) / 2).numpy()}
         return {"swinir": network((batch + 1) / 2).numpy()}
 
 
