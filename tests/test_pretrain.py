@@ -110,6 +110,11 @@ def test_training_can_start_from_a_stored_prior(faces, tmp_path):
         Trainer(replace(PLANS["toy"], widths="full"), faces, tmp_path / "three", device="cpu").start_from(stored, {})
     with pytest.raises(BadCheckpoint, match="already holds a training under way"):
         first.start_from(stored, {})
+    further = Trainer(replace(PLANS["toy"], widths="worded"), faces, tmp_path / "four", device="cpu")
+    further.start_from(load.load(device="cpu"), {})  # the shipped one, whose words do not reach as far
+    fresh, known = further.prior.denoiser.state_dict(), load.load(device="cpu").denoiser.state_dict()
+    assert all(torch.equal(fresh[name], tensor) for name, tensor in known.items())
+    assert not fresh["add_embedding.norm2.weight"].any()
     second.run()
     card = load.read_manifest(export(second, tmp_path / "longer"))["card"]
     assert card["pictures_shown"] == {"cleaner at 128 px": 16, "prior at 128 px": 16}

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from engine.prior import load, pocket, words
 from engine.prior.bundle import Condition, PatchAutoencoder, predict
@@ -307,3 +308,34 @@ def test_the_shipped_prior_is_whole_and_small_enough_to_ship():
     assert sum(sizes) <= 20_000_000 and max(sizes) <= 15_000_000
     prior = load.load(device="cpu")
     assert prior.size == pocket.SIZE and "person" in prior.text.words
+
+
+def test_words_that_reach_further_begin_by_changing_nothing_and_then_change_every_place(tmp_path):
+    torch.manual_seed(0)
+    wide = pocket.build(replace(pocket.TOY, denoiser=pocket.WIDE.denoiser, groups=16))
+    torch.manual_seed(0)
+    worded = pocket.build(replace(pocket.TOY, denoiser=pocket.WIDE.denoiser, groups=16, worded=True))
+    for name in ("denoiser", "guide", "cleaner"):
+        theirs, ours = getattr(wide, name).state_dict(), getattr(worded, name).state_dict()
+        assert {key for key in ours if key not in theirs} == {k for k in ours if k.startswith("add_embedding.")}
+        getattr(worded, name).load_state_dict({**ours, **theirs})
+    assert not any(key.startswith("add_embedding.") for key in worded.guide.state_dict())
+    nn.init.normal_(wide.denoiser.conv_out.weight)
+    worded.denoiser.conv_out.load_state_dict(wide.denoiser.conv_out.state_dict())
+    noisy, t = torch.randn(2, 48, 16, 16), torch.tensor([300, 300])
+    text = torch.randn(2, 16, pocket.TOY.text)
+    condition = Condition(torch.randn(2, 48, 16, 16), text, torch.zeros_like(text))
+    with torch.no_grad():
+        before = predict(worded, noisy, t, condition)
+        assert torch.allclose(before, predict(wide, noisy, t, condition), atol=1e-5)
+        nn.init.ones_(worded.denoiser.add_embedding.norm2.weight)
+        moved = (predict(worded, noisy, t, condition) - before).abs().mean(dim=1)
+    assert (moved > 0).all()
+
+
+def test_a_prior_whose_words_reach_further_is_stored_and_read_as_such(tmp_path):
+    made = pocket.build(pocket.WORDED)
+    back = load.load(load.save(made, tmp_path, {}), device="cpu")
+    assert load.read_manifest(tmp_path)["widths"] == "worded"
+    kept = back.denoiser.state_dict()["add_embedding.pool.k_proj.weight"]
+    assert torch.allclose(kept, made.denoiser.state_dict()["add_embedding.pool.k_proj.weight"], atol=1e-3)

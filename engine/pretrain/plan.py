@@ -28,7 +28,7 @@ class Plan:
 
     name: str
     stages: tuple[Stage, ...]
-    widths: str = "wide"
+    widths: str = "worded"
     """One of `pocket.WIDTHS`."""
     seed: int = 0
     average: float = 0.999

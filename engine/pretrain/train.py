@@ -79,7 +79,10 @@ class Trainer:
         try:
             for mine in (self.prior, self.average):
                 for part, module in parts(mine).items():
-                    module.load_state_dict(parts(prior)[part].state_dict())
+                    known = parts(prior)[part].state_dict()
+                    # What lets words reach further begins by changing nothing, so a prior without it can be begun from.
+                    fresh = {n: t for n, t in module.state_dict().items() if n.startswith("add_embedding.")}
+                    module.load_state_dict({**fresh, **known})
         except RuntimeError as error:
             raise BadCheckpoint(
                 f"Plan {self.plan.name!r} trains networks of the widths {self.plan.widths!r}; those of the prior to "

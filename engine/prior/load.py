@@ -43,7 +43,8 @@ def save(prior: Prior, folder: Path, card: Mapping[str, Any]) -> Path:
         folder: where; files of a former prior are replaced.
         card: what is known of its training; shown to users, stored as it is.
     """
-    widths = next(name for name, known in pocket.WIDTHS.items() if known.denoiser == _channels(prior))
+    shape = _channels(prior), getattr(prior.denoiser, "add_embedding", None) is not None
+    widths = next(name for name, known in pocket.WIDTHS.items() if (known.denoiser, known.worded) == shape)
     files = {
         part: write(
             folder / f"{part}.safetensors",
