@@ -216,6 +216,24 @@ def test_settings_that_do_not_exist_are_refused_in_words(wrong, words_):
     assert words_ in str(error.value)
 
 
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("start", [0.001, 0.008, 0.03])
+def test_a_start_so_low_that_fewer_levels_lie_below_it_than_steps_are_asked_for_is_a_picture(name, start):
+    prior, said = shared_toy_prior(), []
+    clean = torch.randn(1, 48, 16, 16)
+    text = torch.zeros(1, 16, pocket.TOY.text)
+    made = sample(
+        prior,
+        Condition(clean, text, text),
+        Sampling(name, 50, start),
+        seed=0,
+        start_from=clean,
+        tick=lambda done, total: said.append((done, total)),
+    )
+    assert torch.isfinite(made).all() and (made - clean).abs().mean() < 0.2
+    assert said[-1] == (min(50, round(1000 * start)),) * 2
+
+
 def test_a_start_of_nothing_gives_the_clean_start_and_an_undecided_one_is_refused():
     prior, clean, ticks = shared_toy_prior(), torch.randn(1, 48, 8, 8), []
 

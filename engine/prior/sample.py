@@ -148,10 +148,13 @@ def sample(
         tick(sampling.steps, sampling.steps)
         return start_from
     steps = scheduler(prior, sampling.sampler)
-    whole = max(sampling.steps, round(sampling.steps / sampling.start))
+    # Between a low start and nothing lie fewer levels than steps may be asked for, and no level is taken twice.
+    levels = int(prior.schedule["num_train_timesteps"])
+    count = min(sampling.steps, max(1, round(sampling.start * levels)))
+    whole = min(levels, max(count, round(count / sampling.start)))
     set_steps(steps, sampling.sampler, whole)
-    times = steps.timesteps[whole - sampling.steps :]
-    steps.set_begin_index(whole - sampling.steps)
+    times = steps.timesteps[whole - count :]
+    steps.set_begin_index(whole - count)
     noise = noise or _seeded(start_from, seed)
     first = noise(0).float().cpu()
     alone = sampling.start == 1 and sampling.start_point == "noise"
@@ -172,5 +175,5 @@ def sample(
             made = pulled.prediction
             added |= {"moved": pulled.moved} if sampling.sampler == "spaced" else {}
         x = steps.step(made, t, x, return_dict=False, **added)[0].float()
-        tick(done + 1, sampling.steps)
+        tick(done + 1, count)
     return x.to(start_from)
