@@ -332,10 +332,17 @@ def test_the_lens_shows_the_same_place_in_every_pane(six: Page) -> None:
 def test_references_lie_beside_with_their_eyes_as_far_apart(two: Page) -> None:
     page = two
     page.keyboard.press("e")
+    page.keyboard.press("+")
     settle(page)
     factor = page.locator(".lk-tile img").first.evaluate("image => new DOMMatrix(image.style.transform).a")
     assert factor * 512 * 0.246 == pytest.approx(scale(page) * WIDE * 0.2, rel=0.01)
     assert page.locator(".lk-strip .lk-hint").inner_text() == "Eyes as far apart as in the photo"
+    # With the whole photo in view a tile that is too small for both eyes would show a nose.
+    page.set_viewport_size({"width": 2600, "height": 1900})
+    page.keyboard.press("0")
+    settle(page)
+    factor = page.locator(".lk-tile img").first.evaluate("image => new DOMMatrix(image.style.transform).a")
+    assert factor * 512 * 0.246 <= 0.51 * 112
     page.keyboard.press("r")
     settle(page)
     assert page.locator(".lk-tile:visible").count() == 0

@@ -115,6 +115,7 @@ WORDS: dict[str, str] = {
     "strip": "References",
     "strip_key": "Show or hide the references (R)",
     "strip_same": "Eyes as far apart as in the photo",
+    "strip_smaller": "Smaller than in the photo, to show both eyes; come closer to see both alike",
     "strip_larger": "Larger than in the photo; come closer to see both alike",
     "mark": "Mark the face",
     "mark_key": "Mark eyes and mouth by hand, or correct them (P)",

@@ -8,18 +8,18 @@ window.likeness.around = ({ find, words }) => {
   function drawStrip({ references: there = [], eyes }, view, on) {
     find(".lk-strip-row").hidden = !on;
     if (!there.length || !on) return;
-    let same = true;
+    let how = "same";
     there.forEach((reference, index) => {
       const image = tiles[index].querySelector("img");
       const side = [reference.side, reference.side];
       const laid = eyes
         ? geometry.beside({ eyes: reference.eyes, size: side }, eyes, view, TILE)
-        : { at: [0.5, 0.5], scale: TILE / reference.side, same: false };
-      same = same && laid.same;
+        : { at: [0.5, 0.5], scale: TILE / reference.side, how: "larger" };
+      if (laid.how !== "same") how = laid.how;
       image.style.width = image.style.height = reference.side + "px";
       image.style.transform = geometry.transform(laid.at, laid.scale, [TILE, TILE], side);
     });
-    find(".lk-strip .lk-hint").textContent = same ? words.strip_same : words.strip_larger;
+    find(".lk-strip .lk-hint").textContent = words["strip_" + how];
   }
 
   function showPhotos(photos) {

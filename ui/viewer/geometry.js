@@ -64,15 +64,22 @@ window.likeness.geometry = (() => {
     };
   }
 
+  // Half the eyes' distance below them, in their distances.
+  function middleOfFace({ turn }) {
+    return [-0.5 * Math.sin(turn), 0.5 * Math.cos(turn)];
+  }
+
   // How a reference is laid into its tile: eyes as far apart as in the panes, turned like them, at the same place of the
-  // face; never smaller than the whole crop.
+  // face; never smaller than the whole crop, and with the whole photo in view never so large that an eye is cut off.
   function beside(reference, eyes, view, tile) {
     const here = gaze(eyes, view.size);
     const there = gaze(reference.eyes, reference.size);
     const least = tile / Math.min(...reference.size);
     const wanted = (here.apart * view.scale) / there.apart;
-    const scale = Math.max(least, wanted);
-    const off = view.at.map((share, axis) => (share * view.size[axis] - here.middle[axis]) / here.apart);
+    const most = (0.5 * tile) / there.apart;
+    const held = !view.close && wanted > most;
+    const scale = Math.max(least, held ? most : wanted);
+    const off = held ? middleOfFace(here) : view.at.map((share, axis) => (share * view.size[axis] - here.middle[axis]) / here.apart);
     const turn = here.turn;
     const u = [
       clamp(off[0] * Math.cos(turn) + off[1] * Math.sin(turn), -1.4, 1.4),
@@ -85,7 +92,7 @@ window.likeness.geometry = (() => {
       there.middle[1] + (u[1] * c + u[0] * s) * there.apart,
     ];
     const at = inside(centre.map((px, axis) => px / reference.size[axis]), scale, [tile, tile], reference.size);
-    return { at, scale, same: wanted >= least };
+    return { at, scale, how: held ? "smaller" : wanted < least ? "larger" : "same" };
   }
 
   return { LARGEST, clamp, arranged, fitting, closeTo, inside, shareAt, pointOf, zoomedAt, transform, beside };
