@@ -303,6 +303,11 @@ def test_early_stopping_takes_the_best_by_identity_and_gmsd_together(prior, gall
     assert f"The held-out photo was best at step {best} and is taken from there; the text pivot ended" in str(
         tuned.manifest["notes"]
     )
+    # Stopped when it has seen enough, it does not go on after all.
+    with pytest.raises(Cancelled):
+        tune(prior, gallery, Recipe("wild", "", wild), tmp_path / "stopped", Kept("personalizing", len(losses)))
+    again = tune(prior, gallery, Recipe("wild", "", wild), tmp_path / "stopped", SilentReport())
+    assert again.manifest["losses"]["text"] == losses and again.manifest["checks"] == checks
     # The same steps without looking come to the state that was taken.
     report = Kept("personalizing", best)
     with pytest.raises(Cancelled):

@@ -257,9 +257,9 @@ class _Run:
             self._check()
         if held is None:
             self._save_or_say()  # what a loss that is no number goes back to
-        saved, ended = time.monotonic(), False
+        saved = time.monotonic()
         try:
-            while self.step < pivot.steps and not ended:
+            while self.step < pivot.steps and not self._seen_enough:
                 begun = self.seconds
                 with self._timed():
                     loss = self._one_step()
@@ -269,7 +269,7 @@ class _Run:
                 self.losses[now.name].append(round(loss, 6))
                 self._measure(loss, self.seconds - begun)
                 if self.step in check_at:
-                    ended = self._check()
+                    self._check()
                 if time.monotonic() - saved > SAVE_EVERY_SECONDS:
                     self._save_or_say()
                     saved = time.monotonic()
@@ -372,10 +372,10 @@ class _Run:
 
     # The held-out photo
 
-    def _check(self) -> bool:
-        """Restore the held-out photo and look; True when the pivot should end, since it gets no better."""
+    def _check(self) -> None:
+        """Restore the held-out photo and look."""
         if self.held_out is None:
-            return False
+            return
         with self._timed():
             step = self._steps_before + self.step
             seen = restored(self.now.variant(), self.held_out, self.inputs.gallery.person.prompt)
@@ -385,21 +385,24 @@ class _Run:
             self.checks.append({"step": float(step), "stage": self.now.name, **seen.figures})
             self.report.measure(step, seen.figures)
             self.report.preview(f"step {step}", path)
-            return self._remember_best(seen)
+            self._remember_best(seen)
 
-    def _remember_best(self, seen: HeldOut) -> bool:
-        """Keep the best state by identity and GMSD together; True after enough worse ones."""
-        pivot = self.now.pivot
-        if not pivot.early_stop:
-            return False
+    @property
+    def _seen_enough(self) -> bool:
+        """True when the pivot should end, since the held-out photo gets no better."""
+        return self.best is not None and self.best["worse"] >= self.now.pivot.patience
+
+    def _remember_best(self, seen: HeldOut) -> None:
+        """Keep the best state by identity and GMSD together, and count the worse ones after it."""
+        if not self.now.pivot.early_stop:
+            return
         first = next(c for c in self.checks if c["stage"] == self.now.name or c["step"] == self._steps_before)
         now = score(seen.figures, first)
         if self.best is None or now < self.best["score"]:
             kept = {name: p.detach().clone() for name, p in self.now.parameters().items()}
             self.best = {"score": now, "step": self.step, "worse": 0, "kept": kept}
-            return False
-        self.best["worse"] += 1
-        return self.best["worse"] >= pivot.patience
+        else:
+            self.best["worse"] += 1
 
     def _take_best(self) -> None:
         if self.best is None or self.best["step"] == self.step:
