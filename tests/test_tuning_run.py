@@ -365,6 +365,10 @@ def test_the_identity_loss_reaches_the_person_at_low_noise_alone(prior, gallery,
     random_recogniser(tmp_path)
     tuned = tune(prior, few, recipe, tmp_path / "on", SilentReport(), weights=tmp_path)
     assert tuned.manifest["trained_with"] == "MobileFaceNet"
+    both = tune(prior, few, replace(recipe, guide=GUIDE), tmp_path / "both", SilentReport(), weights=tmp_path)
+    assert both.manifest["trained_with"] == "MobileFaceNet"
+    both = extend(both, prior, few, SilentReport(), guide_steps=1, weights=tmp_path)
+    assert both.manifest["trained_with"] == "MobileFaceNet"
     plain = tune(prior, few, Recipe("named", "", TEXT), tmp_path / "off", SilentReport(), weights=tmp_path)
     assert plain.manifest["trained_with"] == ""
     assert all(a > b for a, b in zip(tuned.manifest["losses"]["text"], plain.manifest["losses"]["text"], strict=True))

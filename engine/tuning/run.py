@@ -151,11 +151,13 @@ class _Run:
         self.retries, self.scale = 0, 1.0
         self.room, self.saving_memory = 0, False
         self.files: dict[str, WeightFile] = {}
+        self.trained_with = ""
         self.before = 0
         if inputs.begun is not None:
             known = inputs.begun.manifest
             self.losses = {part: list(known["losses"].get(part, [])) for part in PARTS}
             self.checks, self.seconds = list(known["checks"]), float(known["seconds"])
+            self.trained_with = str(known["trained_with"])
             self.before = sum(map(len, self.losses.values()))
             self.files = {part: WeightFile(**file) for part, file in known["files"].items()}
 
@@ -216,6 +218,7 @@ class _Run:
         away = None
         if pivot.identity_weight:
             away = identity_loss(self.inputs.weights, chosen.tuned_on, prior.device)
+            self.trained_with = away.name
         shown = Shown(mine, others, chosen.chances, away)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
@@ -442,6 +445,7 @@ class _Run:
             "scale": self.scale,
             "room": self.room,
             "saving_memory": self.saving_memory,
+            "trained_with": self.trained_with,
             "best": self.best,
             "files": {part: [file.name, file.sha256, file.size] for part, file in self.files.items()},
             "trained": own,
@@ -481,6 +485,7 @@ class _Run:
             return None
         self.at, self.saving_memory = int(state["stage"]), bool(state["saving_memory"])
         self.files = {part: WeightFile(*held) for part, held in state["files"].items()}
+        self.trained_with = str(state.get("trained_with", self.trained_with))  # older checkpoints do not have it
         self._take_numbers(state)
         return None if state["between"] else state
 
@@ -516,7 +521,6 @@ class _Run:
             for part, steps in more.items():
                 recorded[part] = {**recorded[part], "steps": recorded[part]["steps"] + steps}
             extended = [*begun.manifest["extended"], {"from": begun.fingerprint, **more}]
-        text = self.recipe.text
         tuned = write_tuned(
             self.folder,
             self.files,
@@ -538,13 +542,9 @@ class _Run:
                 "device": str(self.prior.device),
                 "precision": precision(self.prior.device),
                 "resumes": how_exact(self.prior.device),
-                "trained_with": self._recogniser_name() if text is not None and text.identity_weight else "",
+                "trained_with": self.trained_with,
                 "versions": {"torch": torch.__version__, "likeness": __version__},
             },
         )
         self._checkpoint.unlink(missing_ok=True)
         return tuned
-
-    def _recogniser_name(self) -> str:
-        shown = getattr(self.now, "shown", None)
-        return shown.identity.name if shown is not None and shown.identity is not None else "a recogniser"
