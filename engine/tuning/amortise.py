@@ -7,7 +7,6 @@ personalized priors is in the loop, by chance: what the guide learns is to steer
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from engine.people import Gallery
 from engine.prior import load
 from engine.prior.bundle import Prior
 from engine.progress import Report, stage
-from engine.tuning import adapters
+from engine.tuning import adapters, checkpoint
 from engine.tuning.guide_pivot import GuideStage, Personalized
 from engine.tuning.machine import exact
 from engine.tuning.optimisers import optimiser_of, set_rate
@@ -31,7 +30,7 @@ from engine.tuning.recipe import BadRecipe, GuidePivot, Recipe, check
 from engine.tuning.run import tune
 from engine.tuning.tuned import TunedModel, fingerprint_of, read_tuned
 from engine.tuning.views import NoFaces, make_views
-from engine.workspace import fingerprint, write_bytes
+from engine.workspace import fingerprint
 
 Pixels = NDArray[np.float32]
 
@@ -120,10 +119,10 @@ class _Training:
         pivot: GuidePivot,
         seed: int,
         views: Any,
-        checkpoint: Path,
+        place: Path,
         mark: str,
     ) -> None:
-        self.prior, self.pivot, self.checkpoint, self.mark = prior, pivot, checkpoint, mark
+        self.prior, self.pivot, self.checkpoint, self.mark = prior, pivot, place, mark
         self.people = len(priors)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -131,8 +130,7 @@ class _Training:
         self.optimiser = optimiser_of(self.stage.groups(), pivot)
         self.losses: list[float] = []
         self.seconds = 0.0
-        if checkpoint.is_file():
-            self._load()
+        self._load()
 
     def run(self, report: Report) -> Amortised:
         saved, done = time.monotonic(), False
@@ -172,20 +170,17 @@ class _Training:
 
     def _save(self) -> None:
         state = {
-            "mark": self.mark,
             "seconds": self.seconds,
             "losses": self.losses,
             "trained": {name: p.detach() for name, p in self.stage.parameters().items()},
             "optimiser": self.optimiser.state_dict(),
         }
-        whole = io.BytesIO()
-        torch.save(state, whole)
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(self.checkpoint, whole.getvalue())
+        checkpoint.write(self.checkpoint, self.mark, state)
 
     def _load(self) -> None:
-        state = torch.load(self.checkpoint, map_location=self.prior.device, weights_only=True)
-        if state["mark"] != self.mark:
+        state = checkpoint.read(self.checkpoint, self.mark, self.prior.device)
+        if state is None:
             return
         self.losses, self.seconds = list(state["losses"]), float(state["seconds"])
         with torch.no_grad():

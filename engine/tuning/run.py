@@ -7,7 +7,6 @@ unbroken one: what a step sees depends on seed and step alone.
 from __future__ import annotations
 
 import gc
-import io
 import logging
 import math
 import time
@@ -25,6 +24,7 @@ from engine.people import Gallery
 from engine.prior.bundle import Prior
 from engine.prior.device import precision
 from engine.progress import Cancelled, Report, stage
+from engine.tuning import checkpoint
 from engine.tuning.guide_pivot import GuideStage, Personalized
 from engine.tuning.held_out import HeldOut, restored, score
 from engine.tuning.identity_loss import identity_loss
@@ -38,7 +38,7 @@ from engine.tuning.text_pivot import Shown, TextStage
 from engine.tuning.tuned import PARTS, TunedModel, fingerprint_of, write_part, write_tuned
 from engine.tuning.views import NoFaces, make_views, read_generic
 from engine.weights import WeightFile
-from engine.workspace import DiskFull, fingerprint, write_bytes, write_json
+from engine.workspace import DiskFull, fingerprint, write_json
 
 log = logging.getLogger(__name__)
 
@@ -433,7 +433,6 @@ class _Run:
         """Write the whole state; when that fails, the former one stays. `between` is after one pivot."""
         own = {} if between else {name: p.detach() for name, p in self.now.parameters().items()}
         state: dict[str, Any] = {
-            "fingerprint": self.inputs.fingerprint,
             "stage": self.at,
             "between": between,
             "step": self.step,
@@ -451,9 +450,7 @@ class _Run:
             "trained": own,
             "optimiser": {} if between else self.optimiser.state_dict(),
         }
-        whole = io.BytesIO()  # torch.save itself would give a full disk no name
-        torch.save(state, whole)
-        write_bytes(self._checkpoint, whole.getvalue())
+        checkpoint.write(self._checkpoint, self.inputs.fingerprint, state)
         step = self._steps_before + self.step
         write_json(self.folder / "state.json", {"step": step, "of": self._all_steps, "part": self.names[self.at]})
 
@@ -465,18 +462,7 @@ class _Run:
             self._note(f"{error} The checkpoint before it is whole, and the tuning goes on.")
 
     def _read_checkpoint(self) -> dict[str, Any] | None:
-        """Read the state of these very inputs; None when there is none, or it cannot be read."""
-        try:
-            state = torch.load(self._checkpoint, map_location=self.prior.device, weights_only=True)
-        except FileNotFoundError:
-            return None
-        except Exception as error:  # whatever torch makes of a file that a failing disk has changed
-            log.warning("%s cannot be read (%s); it is left aside", self._checkpoint, error)
-            return None
-        if state["fingerprint"] != self.inputs.fingerprint:
-            log.warning("%s is of other inputs; starting anew", self._checkpoint)
-            return None
-        return state
+        return checkpoint.read(self._checkpoint, self.inputs.fingerprint, self.prior.device)
 
     def _load(self) -> dict[str, Any] | None:
         """Take over what does not need the pivot, and give the rest."""
