@@ -50,9 +50,12 @@ def tune(
     from engine.studio import work
 
     if estimate:
+        from engine.tuning.estimate import room_for
+
         found = work.estimate_tuning(call.workspace, name, recipe, device=call.device, prior_name=prior)
         value = {key: getattr(found, key) for key in ("seconds", "memory", "disk", "kept")}
-        call.answer({**_no_tuning(name, recipe), "estimate": value}, [found.sentence])
+        too_little = room_for(found, call.workspace.people)
+        call.answer({**_no_tuning(name, recipe), "estimate": value}, [found.sentence, *filter(None, [too_little])])
         return
     with call.holding() as workspace, call.following() as report:
         report.tick("loading", 0, 1)
