@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +23,18 @@ from engine.errors import EngineError
 from engine.people import Gallery
 from engine.prior.bundle import Prior
 from engine.prior.device import precision
-from engine.progress import Cancelled, Report, stage
+from engine.progress import Cancelled, Report
 from engine.tuning import checkpoint
-from engine.tuning.guide_pivot import GuideStage, Personalized
+from engine.tuning.begin import Inputs, guide_stage, personalized, text_stage
 from engine.tuning.held_out import HeldOut, restored, score
-from engine.tuning.identity_loss import identity_loss
 from engine.tuning.machine import exact, how_exact, memory_in_use, out_of_memory
 from engine.tuning.optimisers import optimiser_of, set_rate
 from engine.tuning.recipe import BadRecipe, Recipe, check
 from engine.tuning.recipe_files import recipe_from
 from engine.tuning.references import Chosen, choose
 from engine.tuning.steps import Stage
-from engine.tuning.text_pivot import Shown, TextStage
 from engine.tuning.tuned import PARTS, TunedModel, fingerprint_of, write_part, write_tuned
-from engine.tuning.views import NoFaces, make_views, read_generic
+from engine.tuning.views import NoFaces
 from engine.weights import WeightFile
 from engine.workspace import DiskFull, fingerprint, write_json
 
@@ -120,20 +118,6 @@ def extend(
     return _Run(Inputs(prior, gallery, check(more), tuned.folder, weights, mark, tuned), report).run()
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """All that decides a run."""
-
-    prior: Prior
-    gallery: Gallery
-    recipe: Recipe
-    folder: Path
-    weights: Path | None
-    fingerprint: str
-    begun: TunedModel | None = None
-    """The finished model that is tuned further."""
-
-
 class _Run:
     now: Stage
     """The pivot under way."""
@@ -196,54 +180,18 @@ class _Run:
 
     def _stage(self, chosen: Chosen) -> Stage:
         """Make the pivot that is due, at its beginning."""
-        made = self._text_stage(chosen) if self.names[self.at] == "text" else self._guide_stage(chosen)
+        made: Stage
+        if self.names[self.at] == "text":
+            made = text_stage(self.inputs, chosen, self.report, self._note)
+            if made.shown.identity is not None:
+                self.trained_with = made.shown.identity.name
+        else:
+            made = guide_stage(self.inputs, chosen, self.report, personalized(self.inputs, self.files.get("text")))
         if self.inputs.begun is not None and made.name in self.inputs.begun.parts:
             made.load({k: v.float() for k, v in self.inputs.begun.read(made.name).items()})
         if self.saving_memory:
             made.save_memory()
         return made
-
-    def _text_stage(self, chosen: Chosen) -> Stage:
-        pivot, recipe = self.recipe.text, self.recipe
-        assert pivot is not None
-        prior, tick = self.prior, stage(self.report, "preparing photos")
-        mine = make_views(prior, chosen.tuned_on, each=pivot.views, seed=recipe.seed, tick=tick)
-        others = None
-        if pivot.class_batch:
-            generic = read_generic(prior.size, count=pivot.class_faces)
-            if len(generic) < pivot.class_faces:
-                self._note(f"The recipe asks for {pivot.class_faces} generic faces; {len(generic)} ship and are used.")
-            tick = stage(self.report, "preparing generic faces")
-            others = make_views(prior, generic, each=1, seed=recipe.seed + 1, tick=tick)
-        away = None
-        if pivot.identity_weight:
-            away = identity_loss(self.inputs.weights, chosen.tuned_on, prior.device)
-            self.trained_with = away.name
-        shown = Shown(mine, others, chosen.chances, away)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            return TextStage(prior, self.inputs.gallery.person, pivot, shown, seed=recipe.seed)
-
-    def _guide_stage(self, chosen: Chosen) -> Stage:
-        pivot, recipe = self.recipe.guide, self.recipe
-        assert pivot is not None
-        if pivot.faces == "person":
-            faces, said = chosen.tuned_on, "preparing photos"
-        else:
-            faces, said = read_generic(self.prior.size, count=pivot.face_count), "preparing generic faces"
-        views = make_views(self.prior, faces, each=pivot.views, seed=recipe.seed + 2, tick=stage(self.report, said))
-        mine = Personalized(self._personalized(), self.inputs.gallery.person.prompt)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed + 1)
-            return GuideStage([mine], pivot, views, seed=recipe.seed, base=self.prior.guide)
-
-    def _personalized(self) -> Prior:
-        """Give the prior as the text pivot has left it on the disk: what the user will restore with."""
-        if "text" not in self.files:
-            return self.prior
-        known = {"prior": dict(self.prior.sha256), "prior_name": self.prior.name}
-        held = {**known, "files": {"text": asdict(self.files["text"])}}
-        return TunedModel(self.folder, held).applied_to(self.prior, parts=("text",))
 
     def _run_stage(self, now: Stage, held: dict[str, Any] | None) -> None:
         """Do the steps of a pivot that are left, and write what it made."""
