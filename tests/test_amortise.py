@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from engine.studio.amortise import amortise_folder
 from engine.tuning import BadRecipe, GuidePivot, Recipe, TextPivot
 from engine.tuning.amortise import NobodyToAmortise, amortise, save
 from engine.tuning.recipe_files import RECIPES, write_recipe
+from engine.tuning.run import LossNoNumber
 from engine.tuning.views import NoFaces
 from tests.toys import drawn_face, face_folder, small_toy_prior, toy_gallery, variants
 
@@ -74,6 +76,24 @@ def test_a_stopped_amortising_goes_on_to_the_bits_of_an_unbroken_one(prior, gall
     assert report.seen == [3] and again.losses == whole.losses
     first, second = again.prior.guide.state_dict(), whole.prior.guide.state_dict()
     assert all(torch.equal(first[k], second[k]) for k in second)
+
+
+def test_a_training_on_other_faces_begins_anew(prior, galleries, tmp_path):
+    with pytest.raises(Cancelled):
+        amortise(prior, galleries, FACES, RECIPE, tmp_path, StopAt(2))
+    report = StopAt()
+    amortise(prior, galleries, tuple(drawn_face(n, 64) for n in (7, 8, 9)), RECIPE, tmp_path, report)
+    assert report.seen == [1, 2, 3]
+
+
+def test_a_loss_that_is_no_number_reaches_neither_guide_nor_checkpoint(prior, galleries, tmp_path):
+    broken = copy.deepcopy(prior.guide)
+    next(broken.mid_block.parameters()).fill_(float("nan"))
+    recipe = replace(RECIPE, text=replace(TEXT, context="out"))
+    with pytest.raises(LossNoNumber, match=r"no number at step 1 of the guide. Choose a lower rate than 0.02"):
+        amortise(replace(prior, guide=broken), galleries, FACES, recipe, tmp_path, SilentReport())
+    held = torch.load(tmp_path / "guide.pt", weights_only=True)
+    assert held["losses"] == [] and all(torch.isfinite(v).all() for v in held["trained"].values())
 
 
 def test_one_person_no_faces_or_one_pivot_are_not_enough(prior, galleries, tmp_path):

@@ -11,8 +11,10 @@ import pytest
 from engine import images
 from engine.faces import distance, embed
 from engine.studio.swap import blur_face
+from engine.studio.work import library
 from engine.tuning import RECIPES
 from engine.tuning.views import GENERIC
+from engine.workspace import Workspace
 from tests.test_cli import Ended, here, undocumented
 
 
@@ -57,6 +59,15 @@ def test_nobody_gets_another_face_without_consent(capsys, tmp_path, sample_damag
     refused = here(capsys, "restore-as", sample_damaged[0], "--as", "Ann", "--workspace", tmp_path / "home")
     assert refused.code == 1
     assert refused.complaint.endswith("Say --consent when both have agreed to it.")
+
+
+@pytest.mark.parametrize("more", [("tune", "--estimate"), ("tune", "--more", "1"), ("export-lora", "ann.safetensors")])
+def test_what_is_asked_of_a_prior_that_is_not_there_is_not_answered_for_another(capsys, tmp_path, monkeypatch, more):
+    monkeypatch.chdir(tmp_path)
+    command, *rest = more
+    library(Workspace(tmp_path / "home")).create("Ann")
+    refused = here(capsys, command, "Ann", *rest, "--prior", "diffbir-v2", "--workspace", tmp_path / "home")
+    assert refused.code == 1 and "DiffBIR" in refused.complaint and "weights" in refused.complaint
 
 
 @pytest.mark.slow

@@ -234,6 +234,23 @@ def test_a_start_so_low_that_fewer_levels_lie_below_it_than_steps_are_asked_for_
     assert said[-1] == (min(50, round(1000 * start)),) * 2
 
 
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize(("start", "steps"), [(0.01002, 10), (0.164, 10), (1.0, 61)])
+def test_no_step_is_taken_below_the_last_level(name, start, steps):
+    # 998 and 61 levels in all: the rounding of a step's length adds one more below 0.
+    prior, ticks = shared_toy_prior(), []
+    clean, text = torch.randn(1, 48, 8, 8), torch.zeros(1, 16, pocket.TOY.text)
+    made = sample(
+        prior,
+        Condition(clean, text, text),
+        Sampling(name, steps, start),
+        seed=0,
+        start_from=clean,
+        tick=lambda done, total: ticks.append((done, total)),
+    )
+    assert ticks == [(n + 1, steps) for n in range(steps)] and torch.isfinite(made).all()
+
+
 def test_a_start_of_nothing_gives_the_clean_start_and_an_undecided_one_is_refused():
     prior, clean, ticks = shared_toy_prior(), torch.randn(1, 48, 8, 8), []
 

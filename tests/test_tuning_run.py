@@ -303,6 +303,11 @@ def test_early_stopping_takes_the_best_by_identity_and_gmsd_together(prior, gall
     assert f"The held-out photo was best at step {best} and is taken from there; the text pivot ended" in str(
         tuned.manifest["notes"]
     )
+    # Stopped when it has seen enough, it does not go on after all.
+    with pytest.raises(Cancelled):
+        tune(prior, gallery, Recipe("wild", "", wild), tmp_path / "stopped", Kept("personalizing", len(losses)))
+    again = tune(prior, gallery, Recipe("wild", "", wild), tmp_path / "stopped", SilentReport())
+    assert again.manifest["losses"]["text"] == losses and again.manifest["checks"] == checks
     # The same steps without looking come to the state that was taken.
     report = Kept("personalizing", best)
     with pytest.raises(Cancelled):
@@ -360,6 +365,10 @@ def test_the_identity_loss_reaches_the_person_at_low_noise_alone(prior, gallery,
     random_recogniser(tmp_path)
     tuned = tune(prior, few, recipe, tmp_path / "on", SilentReport(), weights=tmp_path)
     assert tuned.manifest["trained_with"] == "MobileFaceNet"
+    both = tune(prior, few, replace(recipe, guide=GUIDE), tmp_path / "both", SilentReport(), weights=tmp_path)
+    assert both.manifest["trained_with"] == "MobileFaceNet"
+    both = extend(both, prior, few, SilentReport(), guide_steps=1, weights=tmp_path)
+    assert both.manifest["trained_with"] == "MobileFaceNet"
     plain = tune(prior, few, Recipe("named", "", TEXT), tmp_path / "off", SilentReport(), weights=tmp_path)
     assert plain.manifest["trained_with"] == ""
     assert all(a > b for a, b in zip(tuned.manifest["losses"]["text"], plain.manifest["losses"]["text"], strict=True))

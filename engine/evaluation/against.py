@@ -1,6 +1,7 @@
 """Our DiffBIR loop beside the official one: the same random weights, latents, steps and threads, each alone.
 
-The official code is read from a checkout of the user's own and runs in a process of its own; nothing of it is here.
+The official code is read from a checkout of the user's own, DiffBIR@3f8b530 when this was written, and runs in a
+process of its own; nothing of it is here.
 Timed is the sampling alone, guide and denoiser at every step, after one step that nobody counts.
 """
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PRECISIONS = ("fp32", "bf16")
-SIZES = ("full", "toy")
-COMMIT = "3f8b530"
-"""Of XPixelGroup/DiffBIR, which this was written beside."""
 
 
 class NotComparable(EngineError):

@@ -28,7 +28,7 @@ from engine.prior.device import precision
 from engine.prior.settings import SAMPLERS, Sampling
 from engine.progress import Report, stage
 from engine.restore import Settings, restore_face
-from engine.workspace import read_json, write_bytes, write_json
+from engine.workspace import write_bytes, write_json
 
 Pixels = NDArray[np.float32]
 
@@ -189,11 +189,6 @@ def write_card(prior: Path, measured: dict[str, Any], pictures: list[list[Pixels
     text = f"{describe(load.read_manifest(prior), with_figures=False)}\n{describe_measured(measured)}"
     write_bytes(prior / "CARD.md", text.encode())
     return prior / "CARD.md"
-
-
-def read_measured(prior: Path) -> dict[str, Any]:
-    """Give the figures that `write_card` wrote."""
-    return read_json(prior / "measured.json")
 
 
 def describe_measured(measured: dict[str, Any]) -> str:

@@ -15,10 +15,10 @@ import numpy as np
 
 from engine import images
 from engine.errors import EngineError
-from engine.faces import Face, alike, detector, distance
+from engine.faces import Face, detector, distance
 from engine.people import Gallery, Person, Reference, judge, measured
 from engine.people.reference import TOKEN, read_reference, reference_json
-from engine.people.verdicts import SAME_PICTURE
+from engine.people.verdicts import is_copy
 from engine.progress import Report
 from engine.workspace import read_json, sha256_file, write_json
 
@@ -229,7 +229,7 @@ def _tested(
     fresh: list[Reference] = []
     for path in (path for path in refs if path in good):
         reference = _face(good[path], middle, str(path.relative_to(home)))
-        same = _truth_in(good[path].sha256, reference, chosen)
+        same = _truth_in(reference, chosen)
         if same:
             notes.append(f"{home.name}: {same}")
         else:
@@ -245,12 +245,12 @@ def _tested(
     return Tested(home.name, Gallery(_person(home.name), used, home), chosen, tuple(notes))
 
 
-def _truth_in(sha256: str, reference: Reference, truths: Sequence[Truth]) -> str:
+def _truth_in(reference: Reference, truths: Sequence[Truth]) -> str:
     """Say that a reference is a photo that is to be restored, if it is: learnt by heart, it would prove nothing."""
     for truth in truths:
-        if truth.sha256 == sha256:
+        if is_copy(reference, truth.sha256, None):
             return f"{reference.name} is the very photo {truth.name} that is to be restored, so it is left out."
-        if alike(reference.look, truth.seen.look) > SAME_PICTURE:
+        if is_copy(reference, truth.sha256, truth.seen.look):
             return (
                 f"{reference.name} shows nearly the same picture as {truth.name}, which is to be restored, so it "
                 "is left out."

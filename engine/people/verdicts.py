@@ -72,13 +72,14 @@ def leave_out(gallery: Gallery, sha256: str, look: Look | None) -> tuple[Gallery
         sha256: of the photo's file.
         look: of its face, see `faces.look`; None compares files alone.
     """
-    same = [
-        r
-        for r in gallery.references
-        if r.id.startswith(sha256[:16]) or (look is not None and alike(r.look, look) > SAME_PICTURE)
-    ]
+    same = [r for r in gallery.references if is_copy(r, sha256, look)]
     stay = tuple(r for r in gallery.references if r not in same)
     return replace(gallery, references=stay), tuple(same)
+
+
+def is_copy(reference: Reference, sha256: str, look: Look | None) -> bool:
+    """Say whether a reference is a photo, or another copy of it; arguments as in `leave_out`."""
+    return reference.id.startswith(sha256[:16]) or (look is not None and alike(reference.look, look) > SAME_PICTURE)
 
 
 def groups(embeddings: Sequence[Embedding]) -> list[list[int]]:

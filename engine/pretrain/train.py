@@ -317,8 +317,7 @@ def prior_loss(prior: Prior, pairs: Batch, draw: torch.Generator) -> Tensor:
     made = predict(scaled_guide(prior, keep_guide), noisy, t, steering)
     ratio = levels.alphas_cumprod[t.cpu()] / (1 - levels.alphas_cumprod[t.cpu()])
     weight = ratio.clamp(0.1, 5).sqrt().to(prior.device).view(-1, 1, 1, 1)
-    scaling = float(getattr(prior.autoencoder, "scaling", 1.0))
-    return (weight * ((made.float() - target) / scaling) ** 2).mean()
+    return (weight * ((made.float() - target) / prior.autoencoder.scaling) ** 2).mean()
 
 
 def scaled_guide(prior: Prior, keep: Tensor) -> Prior:

@@ -13,6 +13,11 @@ from torch import Tensor, nn
 class Autoencoder(Protocol):
     """Between pictures and what the denoiser works on."""
 
+    @property
+    def scaling(self) -> float:
+        """Latents over pixels where latents are pixels, so that an error over it is one of pixels; else 1."""
+        ...
+
     def encode(self, pixels: Tensor) -> Tensor:
         """Take `(N, 3, H, W)`, -1 to 1, to latents."""
         ...

@@ -77,6 +77,12 @@ def set_steps(steps: Any, name: str, whole: int) -> None:
     """Set the levels of a whole sampling of so many steps."""
     if not name.startswith("edm-"):
         steps.set_timesteps(whole)
+        if len(steps.timesteps) > whole:
+            # For 62 of the numbers up to 1000, such as 61, the length of a step is rounded so that one more step, to a
+            # level below the last, fits in.
+            steps.timesteps = steps.timesteps[:whole]
+            steps.sigmas = torch.cat([steps.sigmas[:whole], steps.sigmas[-1:]])
+            steps.num_inference_steps = whole
         return
     levels = np.linspace(999, 0, whole, endpoint=False).astype(int)
     steps.set_timesteps(timesteps=levels.tolist())

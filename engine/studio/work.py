@@ -199,13 +199,16 @@ def personalize(
         return tune(prior, gallery, recipe(recipe_name), folder, report, weights=workspace.weights)
 
 
-def estimate_tuning(workspace: Workspace, person: str, recipe_name: str, *, device: str = "auto") -> Estimate:
+def estimate_tuning(
+    workspace: Workspace, person: str, recipe_name: str, *, device: str = "auto", prior_name: str = "pocket"
+) -> Estimate:
     """Say what tuning a person would take, by a trial step; nothing is written."""
     from engine.tuning import recipe
     from engine.tuning.estimate import estimate
 
     people = library(workspace)
-    return estimate(shared_prior(device), people.gallery(people.get(person)), recipe(recipe_name))
+    prior = shared_prior(device, prior_name, workspace.weights)
+    return estimate(prior, people.gallery(people.get(person)), recipe(recipe_name))
 
 
 def personalize_more(
@@ -217,6 +220,7 @@ def personalize_more(
     steps: int = 0,
     guide_steps: int = 0,
     device: str = "auto",
+    prior_name: str = "pocket",
 ) -> TunedModel:
     """Tune a person's finished model further, in its place.
 
@@ -228,9 +232,10 @@ def personalize_more(
         steps: more steps of the text pivot.
         guide_steps: more steps of the guide pivot.
         device: where.
+        prior_name: of the prior that was tuned.
 
     Raises:
-        BadTunedModel: there is none of these photos and this recipe.
+        BadTunedModel: there is none of these photos, this recipe and this prior.
         EngineError, Cancelled: as `engine.tuning.run.extend`.
     """
     from engine.tuning import read_tuned
@@ -239,7 +244,7 @@ def personalize_more(
     people = library(workspace)
     gallery = people.gallery(people.get(person))
     report.tick("loading", 0, 1)
-    prior = shared_prior(device)
+    prior = shared_prior(device, prior_name, workspace.weights)
     tuned = read_tuned(tuned_folder(workspace, prior, gallery, recipe_name))
     more: dict[str, Any] = {"text_steps": steps, "guide_steps": guide_steps, "weights": workspace.weights}
     return extend(tuned, prior, gallery, report, **more)
@@ -560,13 +565,13 @@ def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> 
         report: followed by whoever reads the job.
     """
     workspace = Workspace(Path(arguments["workspace"]))
+    named = str(arguments.get("prior", "pocket"))
     if kind == "tune" and (arguments.get("steps") or arguments.get("guide_steps")):
         more = {name: int(arguments.get(name) or 0) for name in ("steps", "guide_steps")}
         who, how = arguments["person"], arguments["recipe"]
-        tuned = personalize_more(workspace, who, how, report, device=arguments["device"], **more)
+        tuned = personalize_more(workspace, who, how, report, device=arguments["device"], prior_name=named, **more)
         return {"tuned": str(tuned.folder), "checks": tuned.manifest["checks"], "seconds": tuned.manifest["seconds"]}
     if kind == "tune":
-        named = str(arguments.get("prior", "pocket"))
         tuned = personalize(
             workspace, arguments["person"], arguments["recipe"], report, device=arguments["device"], prior_name=named
         )

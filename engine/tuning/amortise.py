@@ -7,7 +7,8 @@ personalized priors is in the loop, by chance: what the guide learns is to steer
 
 from __future__ import annotations
 
-import io
+import hashlib
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,16 +23,16 @@ from engine.errors import EngineError
 from engine.people import Gallery
 from engine.prior import load
 from engine.prior.bundle import Prior
-from engine.progress import Report, stage
-from engine.tuning import adapters
+from engine.progress import Cancelled, Report, stage
+from engine.tuning import adapters, checkpoint
 from engine.tuning.guide_pivot import GuideStage, Personalized
 from engine.tuning.machine import exact
 from engine.tuning.optimisers import optimiser_of, set_rate
 from engine.tuning.recipe import BadRecipe, GuidePivot, Recipe, check
-from engine.tuning.run import tune
+from engine.tuning.run import LossNoNumber, tune
 from engine.tuning.tuned import TunedModel, fingerprint_of, read_tuned
 from engine.tuning.views import NoFaces, make_views
-from engine.workspace import fingerprint, write_bytes
+from engine.workspace import fingerprint
 
 Pixels = NDArray[np.float32]
 
@@ -75,6 +76,7 @@ def amortise(
         NobodyToAmortise: fewer than two people.
         BadRecipe: a value is outside its range, or a pivot is missing.
         NoFaces: there are no generic faces.
+        LossNoNumber: the guide's loss became infinite or NaN; the state before that step is saved.
         Cancelled: from the report; the state so far is saved.
     """
     pivot = check(recipe).guide
@@ -88,8 +90,16 @@ def amortise(
     tuned = [_person(prior, gallery, own, folder / "people", report) for gallery in galleries]
     priors = [Personalized(model.applied_to(prior), model.prompt) for model in tuned]
     views = make_views(prior, faces, each=pivot.views, seed=recipe.seed + 2, tick=stage(report, "preparing faces"))
-    mark = fingerprint({"tuned": [t.fingerprint for t in tuned], "recipe": recipe.as_json(), "faces": len(faces)})
+    mark = fingerprint({"tuned": [t.fingerprint for t in tuned], "recipe": recipe.as_json(), "faces": _contents(faces)})
     return _Training(prior, priors, pivot, recipe.seed, views, folder / "guide.pt", mark).run(report)
+
+
+def _contents(faces: Sequence[Pixels]) -> str:
+    """Hash faces, so that the training on these is not gone on with by that on others."""
+    whole = hashlib.sha256()
+    for face in faces:
+        whole.update(face.tobytes())
+    return whole.hexdigest()
 
 
 def save(made: Amortised, old: Mapping[str, Any], folder: Path) -> Path:
@@ -120,10 +130,10 @@ class _Training:
         pivot: GuidePivot,
         seed: int,
         views: Any,
-        checkpoint: Path,
+        place: Path,
         mark: str,
     ) -> None:
-        self.prior, self.pivot, self.checkpoint, self.mark = prior, pivot, checkpoint, mark
+        self.prior, self.pivot, self.checkpoint, self.mark = prior, pivot, place, mark
         self.people = len(priors)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -131,11 +141,10 @@ class _Training:
         self.optimiser = optimiser_of(self.stage.groups(), pivot)
         self.losses: list[float] = []
         self.seconds = 0.0
-        if checkpoint.is_file():
-            self._load()
+        self._load()
 
     def run(self, report: Report) -> Amortised:
-        saved, done = time.monotonic(), False
+        saved = time.monotonic()
         try:
             with exact(self.prior.device):
                 while len(self.losses) < self.pivot.steps:
@@ -148,10 +157,9 @@ class _Training:
                         self._save()
                         saved = time.monotonic()
                     report.tick("amortising the guide", len(self.losses), self.pivot.steps)
-                done = True
-        finally:
-            if not done:
-                self._save()
+        except (Cancelled, EngineError):  # raised between two steps; in the midst of one the state is neither's
+            self._save()
+            raise
         delta = {name.removeprefix("guide."): t for name, t in self.stage.delta().items()}
         guide = adapters.with_delta(self.prior.guide, delta, 1.0)
         self._save()
@@ -166,26 +174,28 @@ class _Training:
             loss = self.stage.losses(drawn.part(slice(begin, begin + self.pivot.batch))).sum() / len(drawn)
             loss.backward()
             total += float(loss.detach())
-        torch.nn.utils.clip_grad_norm_(list(self.stage.parameters().values()), 1.0)
+        length = float(torch.nn.utils.clip_grad_norm_(list(self.stage.parameters().values()), 1.0))
+        if not math.isfinite(total) or not math.isfinite(length):
+            raise LossNoNumber(
+                f"The loss was no number at step {step + 1} of the guide. Choose a lower rate than "
+                f"{self.pivot.rate:g} in the recipe; the state before it is kept."
+            )
         self.optimiser.step()
         return total
 
     def _save(self) -> None:
         state = {
-            "mark": self.mark,
             "seconds": self.seconds,
             "losses": self.losses,
             "trained": {name: p.detach() for name, p in self.stage.parameters().items()},
             "optimiser": self.optimiser.state_dict(),
         }
-        whole = io.BytesIO()
-        torch.save(state, whole)
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(self.checkpoint, whole.getvalue())
+        checkpoint.write(self.checkpoint, self.mark, state)
 
     def _load(self) -> None:
-        state = torch.load(self.checkpoint, map_location=self.prior.device, weights_only=True)
-        if state["mark"] != self.mark:
+        state = checkpoint.read(self.checkpoint, self.mark, self.prior.device)
+        if state is None:
             return
         self.losses, self.seconds = list(state["losses"]), float(state["seconds"])
         with torch.no_grad():

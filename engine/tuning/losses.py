@@ -62,7 +62,7 @@ def level_weights(prior: Prior, levels: Any, t: Tensor, pivot: Pivot) -> Tensor:
     else:
         over = {"sample": torch.ones_like(ratio), "epsilon": ratio}.get(kind, ratio + 1)
         weight = ratio.clamp(max=pivot.snr_gamma) / over.clamp_min(1e-8)
-    return weight.to(t.device) / float(getattr(prior.autoencoder, "scaling", 1.0)) ** 2
+    return weight.to(t.device) / prior.autoencoder.scaling**2
 
 
 def picture_errors(made: Tensor, target: Tensor, mask: Tensor, outside: float) -> Tensor:

@@ -7,13 +7,12 @@ unbroken one: what a step sees depends on seed and step alone.
 from __future__ import annotations
 
 import gc
-import io
 import logging
 import math
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +23,20 @@ from engine.errors import EngineError
 from engine.people import Gallery
 from engine.prior.bundle import Prior
 from engine.prior.device import precision
-from engine.progress import Cancelled, Report, stage
-from engine.tuning.guide_pivot import GuideStage, Personalized
+from engine.progress import Cancelled, Report
+from engine.tuning import checkpoint
+from engine.tuning.begin import Inputs, guide_stage, personalized, text_stage
 from engine.tuning.held_out import HeldOut, restored, score
-from engine.tuning.identity_loss import identity_loss
 from engine.tuning.machine import exact, how_exact, memory_in_use, out_of_memory
 from engine.tuning.optimisers import optimiser_of, set_rate
 from engine.tuning.recipe import BadRecipe, Recipe, check
 from engine.tuning.recipe_files import recipe_from
 from engine.tuning.references import Chosen, choose
 from engine.tuning.steps import Stage
-from engine.tuning.text_pivot import Shown, TextStage
 from engine.tuning.tuned import PARTS, TunedModel, fingerprint_of, write_part, write_tuned
-from engine.tuning.views import NoFaces, make_views, read_generic
+from engine.tuning.views import NoFaces
 from engine.weights import WeightFile
-from engine.workspace import DiskFull, fingerprint, write_bytes, write_json
+from engine.workspace import DiskFull, fingerprint, write_json
 
 log = logging.getLogger(__name__)
 
@@ -120,20 +118,6 @@ def extend(
     return _Run(Inputs(prior, gallery, check(more), tuned.folder, weights, mark, tuned), report).run()
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """All that decides a run."""
-
-    prior: Prior
-    gallery: Gallery
-    recipe: Recipe
-    folder: Path
-    weights: Path | None
-    fingerprint: str
-    begun: TunedModel | None = None
-    """The finished model that is tuned further."""
-
-
 class _Run:
     now: Stage
     """The pivot under way."""
@@ -151,11 +135,13 @@ class _Run:
         self.retries, self.scale = 0, 1.0
         self.room, self.saving_memory = 0, False
         self.files: dict[str, WeightFile] = {}
+        self.trained_with = ""
         self.before = 0
         if inputs.begun is not None:
             known = inputs.begun.manifest
             self.losses = {part: list(known["losses"].get(part, [])) for part in PARTS}
             self.checks, self.seconds = list(known["checks"]), float(known["seconds"])
+            self.trained_with = str(known["trained_with"])
             self.before = sum(map(len, self.losses.values()))
             self.files = {part: WeightFile(**file) for part, file in known["files"].items()}
 
@@ -194,53 +180,18 @@ class _Run:
 
     def _stage(self, chosen: Chosen) -> Stage:
         """Make the pivot that is due, at its beginning."""
-        made = self._text_stage(chosen) if self.names[self.at] == "text" else self._guide_stage(chosen)
+        made: Stage
+        if self.names[self.at] == "text":
+            made = text_stage(self.inputs, chosen, self.report, self._note)
+            if made.shown.identity is not None:
+                self.trained_with = made.shown.identity.name
+        else:
+            made = guide_stage(self.inputs, chosen, self.report, personalized(self.inputs, self.files.get("text")))
         if self.inputs.begun is not None and made.name in self.inputs.begun.parts:
             made.load({k: v.float() for k, v in self.inputs.begun.read(made.name).items()})
         if self.saving_memory:
             made.save_memory()
         return made
-
-    def _text_stage(self, chosen: Chosen) -> Stage:
-        pivot, recipe = self.recipe.text, self.recipe
-        assert pivot is not None
-        prior, tick = self.prior, stage(self.report, "preparing photos")
-        mine = make_views(prior, chosen.tuned_on, each=pivot.views, seed=recipe.seed, tick=tick)
-        others = None
-        if pivot.class_batch:
-            generic = read_generic(prior.size, count=pivot.class_faces)
-            if len(generic) < pivot.class_faces:
-                self._note(f"The recipe asks for {pivot.class_faces} generic faces; {len(generic)} ship and are used.")
-            tick = stage(self.report, "preparing generic faces")
-            others = make_views(prior, generic, each=1, seed=recipe.seed + 1, tick=tick)
-        away = None
-        if pivot.identity_weight:
-            away = identity_loss(self.inputs.weights, chosen.tuned_on, prior.device)
-        shown = Shown(mine, others, chosen.chances, away)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            return TextStage(prior, self.inputs.gallery.person, pivot, shown, seed=recipe.seed)
-
-    def _guide_stage(self, chosen: Chosen) -> Stage:
-        pivot, recipe = self.recipe.guide, self.recipe
-        assert pivot is not None
-        if pivot.faces == "person":
-            faces, said = chosen.tuned_on, "preparing photos"
-        else:
-            faces, said = read_generic(self.prior.size, count=pivot.face_count), "preparing generic faces"
-        views = make_views(self.prior, faces, each=pivot.views, seed=recipe.seed + 2, tick=stage(self.report, said))
-        mine = Personalized(self._personalized(), self.inputs.gallery.person.prompt)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed + 1)
-            return GuideStage([mine], pivot, views, seed=recipe.seed, base=self.prior.guide)
-
-    def _personalized(self) -> Prior:
-        """Give the prior as the text pivot has left it on the disk: what the user will restore with."""
-        if "text" not in self.files:
-            return self.prior
-        known = {"prior": dict(self.prior.sha256), "prior_name": self.prior.name}
-        held = {**known, "files": {"text": asdict(self.files["text"])}}
-        return TunedModel(self.folder, held).applied_to(self.prior, parts=("text",))
 
     def _run_stage(self, now: Stage, held: dict[str, Any] | None) -> None:
         """Do the steps of a pivot that are left, and write what it made."""
@@ -257,9 +208,9 @@ class _Run:
             self._check()
         if held is None:
             self._save_or_say()  # what a loss that is no number goes back to
-        saved, ended = time.monotonic(), False
+        saved = time.monotonic()
         try:
-            while self.step < pivot.steps and not ended:
+            while self.step < pivot.steps and not self._seen_enough:
                 begun = self.seconds
                 with self._timed():
                     loss = self._one_step()
@@ -269,7 +220,7 @@ class _Run:
                 self.losses[now.name].append(round(loss, 6))
                 self._measure(loss, self.seconds - begun)
                 if self.step in check_at:
-                    ended = self._check()
+                    self._check()
                 if time.monotonic() - saved > SAVE_EVERY_SECONDS:
                     self._save_or_say()
                     saved = time.monotonic()
@@ -372,10 +323,10 @@ class _Run:
 
     # The held-out photo
 
-    def _check(self) -> bool:
-        """Restore the held-out photo and look; True when the pivot should end, since it gets no better."""
+    def _check(self) -> None:
+        """Restore the held-out photo and look."""
         if self.held_out is None:
-            return False
+            return
         with self._timed():
             step = self._steps_before + self.step
             seen = restored(self.now.variant(), self.held_out, self.inputs.gallery.person.prompt)
@@ -385,21 +336,24 @@ class _Run:
             self.checks.append({"step": float(step), "stage": self.now.name, **seen.figures})
             self.report.measure(step, seen.figures)
             self.report.preview(f"step {step}", path)
-            return self._remember_best(seen)
+            self._remember_best(seen)
 
-    def _remember_best(self, seen: HeldOut) -> bool:
-        """Keep the best state by identity and GMSD together; True after enough worse ones."""
-        pivot = self.now.pivot
-        if not pivot.early_stop:
-            return False
+    @property
+    def _seen_enough(self) -> bool:
+        """True when the pivot should end, since the held-out photo gets no better."""
+        return self.best is not None and self.best["worse"] >= self.now.pivot.patience
+
+    def _remember_best(self, seen: HeldOut) -> None:
+        """Keep the best state by identity and GMSD together, and count the worse ones after it."""
+        if not self.now.pivot.early_stop:
+            return
         first = next(c for c in self.checks if c["stage"] == self.now.name or c["step"] == self._steps_before)
         now = score(seen.figures, first)
         if self.best is None or now < self.best["score"]:
             kept = {name: p.detach().clone() for name, p in self.now.parameters().items()}
             self.best = {"score": now, "step": self.step, "worse": 0, "kept": kept}
-            return False
-        self.best["worse"] += 1
-        return self.best["worse"] >= pivot.patience
+        else:
+            self.best["worse"] += 1
 
     def _take_best(self) -> None:
         if self.best is None or self.best["step"] == self.step:
@@ -427,7 +381,6 @@ class _Run:
         """Write the whole state; when that fails, the former one stays. `between` is after one pivot."""
         own = {} if between else {name: p.detach() for name, p in self.now.parameters().items()}
         state: dict[str, Any] = {
-            "fingerprint": self.inputs.fingerprint,
             "stage": self.at,
             "between": between,
             "step": self.step,
@@ -439,14 +392,13 @@ class _Run:
             "scale": self.scale,
             "room": self.room,
             "saving_memory": self.saving_memory,
+            "trained_with": self.trained_with,
             "best": self.best,
             "files": {part: [file.name, file.sha256, file.size] for part, file in self.files.items()},
             "trained": own,
             "optimiser": {} if between else self.optimiser.state_dict(),
         }
-        whole = io.BytesIO()  # torch.save itself would give a full disk no name
-        torch.save(state, whole)
-        write_bytes(self._checkpoint, whole.getvalue())
+        checkpoint.write(self._checkpoint, self.inputs.fingerprint, state)
         step = self._steps_before + self.step
         write_json(self.folder / "state.json", {"step": step, "of": self._all_steps, "part": self.names[self.at]})
 
@@ -458,18 +410,7 @@ class _Run:
             self._note(f"{error} The checkpoint before it is whole, and the tuning goes on.")
 
     def _read_checkpoint(self) -> dict[str, Any] | None:
-        """Read the state of these very inputs; None when there is none, or it cannot be read."""
-        try:
-            state = torch.load(self._checkpoint, map_location=self.prior.device, weights_only=True)
-        except FileNotFoundError:
-            return None
-        except Exception as error:  # whatever torch makes of a file that a failing disk has changed
-            log.warning("%s cannot be read (%s); it is left aside", self._checkpoint, error)
-            return None
-        if state["fingerprint"] != self.inputs.fingerprint:
-            log.warning("%s is of other inputs; starting anew", self._checkpoint)
-            return None
-        return state
+        return checkpoint.read(self._checkpoint, self.inputs.fingerprint, self.prior.device)
 
     def _load(self) -> dict[str, Any] | None:
         """Take over what does not need the pivot, and give the rest."""
@@ -478,6 +419,7 @@ class _Run:
             return None
         self.at, self.saving_memory = int(state["stage"]), bool(state["saving_memory"])
         self.files = {part: WeightFile(*held) for part, held in state["files"].items()}
+        self.trained_with = str(state.get("trained_with", self.trained_with))  # older checkpoints do not have it
         self._take_numbers(state)
         return None if state["between"] else state
 
@@ -513,7 +455,6 @@ class _Run:
             for part, steps in more.items():
                 recorded[part] = {**recorded[part], "steps": recorded[part]["steps"] + steps}
             extended = [*begun.manifest["extended"], {"from": begun.fingerprint, **more}]
-        text = self.recipe.text
         tuned = write_tuned(
             self.folder,
             self.files,
@@ -535,13 +476,9 @@ class _Run:
                 "device": str(self.prior.device),
                 "precision": precision(self.prior.device),
                 "resumes": how_exact(self.prior.device),
-                "trained_with": self._recogniser_name() if text is not None and text.identity_weight else "",
+                "trained_with": self.trained_with,
                 "versions": {"torch": torch.__version__, "likeness": __version__},
             },
         )
         self._checkpoint.unlink(missing_ok=True)
         return tuned
-
-    def _recogniser_name(self) -> str:
-        shown = getattr(self.now, "shown", None)
-        return shown.identity.name if shown is not None and shown.identity is not None else "a recogniser"

@@ -50,16 +50,26 @@ def tune(
     from engine.studio import work
 
     if estimate:
-        found = work.estimate_tuning(call.workspace, name, recipe, device=call.device)
+        from engine.tuning.estimate import room_for
+
+        found = work.estimate_tuning(call.workspace, name, recipe, device=call.device, prior_name=prior)
         value = {key: getattr(found, key) for key in ("seconds", "memory", "disk", "kept")}
-        call.answer({**_no_tuning(name, recipe), "estimate": value}, [found.sentence])
+        too_little = room_for(found, call.workspace.people)
+        call.answer({**_no_tuning(name, recipe), "estimate": value}, [found.sentence, *filter(None, [too_little])])
         return
     with call.holding() as workspace, call.following() as report:
         report.tick("loading", 0, 1)
         person = work.library(workspace).get(name)
         if more or more_guide:
             tuned = work.personalize_more(
-                workspace, person.id, recipe, report, steps=more, guide_steps=more_guide, device=call.device
+                workspace,
+                person.id,
+                recipe,
+                report,
+                steps=more,
+                guide_steps=more_guide,
+                device=call.device,
+                prior_name=prior,
             )
         else:
             tuned = work.personalize(workspace, person.id, recipe, report, device=call.device, prior_name=prior)
@@ -146,6 +156,7 @@ def export_lora(
     name: NameArgument,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write, ending in .safetensors.")],
     recipe: RecipeOption = "quick",
+    prior: PriorOption = "pocket",
     style: Annotated[
         Literal["kohya", "peft"],
         typer.Option("--style", help="kohya: ComfyUI, A1111 and the like; peft: diffusers."),
@@ -159,8 +170,8 @@ def export_lora(
     workspace = call.workspace
     people = work.library(workspace)
     person = people.get(name)
-    folder = work.tuned_folder(workspace, work.shared_prior(call.device), people.gallery(person), recipe)
-    tuned = read_tuned(folder)
+    base = work.shared_prior(call.device, prior, workspace.weights)
+    tuned = read_tuned(work.tuned_folder(workspace, base, people.gallery(person), recipe))
     write.export_lora(tuned, out, style)
     value = {"person": person.name, "file": str(out), "style": style, "prompt": tuned.prompt, "note": write.USE}
     call.answer(value, [f"{out}: say {tuned.prompt!r} to mean {person.name}. {write.USE}"])

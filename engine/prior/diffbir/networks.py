@@ -50,6 +50,9 @@ class ClipText(nn.Module):
 class LatentAutoencoder(nn.Module):
     """Stable Diffusion's autoencoder; see `Autoencoder`. `(N, 3, H, W)` and `(N, 4, H / 8, W / 8)`, H and W by 8."""
 
+    scaling = 1.0
+    """Its latents are no pixels; `SCALING`, which gives them a spread of 1, is a part of what they are."""
+
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network: Any = network
