@@ -239,8 +239,8 @@ def _linked(path: Path, target: Path) -> bool:
     """Link a file to its place; False where that is on another disk, or on one that has no links."""
     part = target.with_name(f".{target.name[:40]}-{secrets.token_hex(6)}.part")
     try:
-        os.link(path, part)
-    except (OSError, NotImplementedError):
+        part.hardlink_to(path)
+    except (OSError, NotImplementedError):  # the latter where Python knows no links at all
         return False
     try:
         part.replace(target)
