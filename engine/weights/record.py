@@ -98,22 +98,40 @@ def changing(root: Path) -> Generator[Record]:
         FileRefused, DiskFull: it cannot be written.
         WorkspaceBusy: another process does not let go of it.
     """
-    from filelock import FileLock, Timeout
-
-    try:
-        root.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-        lock = FileLock(root / LOCK, timeout=LOCK_SECONDS, thread_local=False)
-        lock.acquire()
-    except Timeout as error:
-        raise WorkspaceBusy(f"{root} is in use by another Likeness. Wait for it, or close it.") from error
-    except (OSError, NotImplementedError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise FileRefused(f"{root} cannot be written: {reason}. Check your rights to that folder.") from error
-    try:
+    busy = f"{root} is in use by another Likeness. Wait for it, or close it."
+    with alone(root / LOCK, busy, seconds=LOCK_SECONDS):
         record = read_record(root)
         yield record
         record.digests = {path: known for path, known in record.digests.items() if Path(path).exists()}
         write_json(root / RECORD, {"version": 1, **asdict(record)})
+
+
+@contextmanager
+def alone(path: Path, busy: str, *, seconds: float = 0.0) -> Generator[None]:
+    """Hold a lock in a block, so that no other process is in it; the lock's folder is made where it is not there.
+
+    Args:
+        path: of the lock.
+        busy: the sentence for the user when another process holds it.
+        seconds: to wait for that one.
+
+    Raises:
+        WorkspaceBusy: another process holds it for longer.
+        FileRefused: the folder cannot be written, or its disk knows no locks.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        lock = FileLock(path, timeout=seconds, thread_local=False)
+        lock.acquire()
+    except Timeout as error:
+        raise WorkspaceBusy(busy) from error
+    except (OSError, NotImplementedError) as error:  # the latter from older filelocks, where a disk knows no locks
+        reason = getattr(error, "strerror", None) or error
+        raise FileRefused(f"{path.parent} cannot be written: {reason}. Check your rights to that folder.") from error
+    try:
+        yield
     finally:
         lock.release()
 
