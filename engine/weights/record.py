@@ -154,11 +154,10 @@ def digest(path: Path, root: Path, tick: Tick = silent, *, anew: bool = False) -
         FileMissing, FileRefused: it cannot be read.
         Cancelled: from the tick.
     """
-    key = str(path.absolute())
     try:
-        mark = _mark(path)
-        known = read_record(root).digests.get(key)
-        if known is not None and known[:-1] == mark and not anew:
+        seen = mark(path)
+        known = read_record(root).digests.get(_key(path))
+        if known is not None and known[:-1] == seen and not anew:
             return str(known[-1])
         made = sha256_with(path, tick)
     except FileNotFoundError as error:
@@ -169,10 +168,19 @@ def digest(path: Path, root: Path, tick: Tick = silent, *, anew: bool = False) -
         return made
     try:
         with changing(root) as record:
-            record.digests[key] = [*mark, made]
+            remember(record, path, seen, made)
     except EngineError as error:  # a folder that may only be read: the file is read anew each time
         log.info("the SHA-256 of %s is not remembered: %s", path, error)
     return made
+
+
+def remember(record: Record, path: Path, seen: list[Any], sha256: str) -> None:
+    """Let `digest` know a file's SHA-256, as long as its `mark` is the one that was seen."""
+    record.digests[_key(path)] = [*seen, sha256]
+
+
+def _key(path: Path) -> str:
+    return str(path.absolute())
 
 
 def sha256_with(path: Path, tick: Tick = silent) -> str:
@@ -189,7 +197,10 @@ def sha256_with(path: Path, tick: Tick = silent) -> str:
     return summed.hexdigest()
 
 
-def _mark(path: Path) -> list[Any]:
-    """What changes when a file is written to or replaced, the time of its last change of state among it."""
+def mark(path: Path) -> list[Any]:
+    """Give what changes when a file is written to or replaced, so that gigabytes need not be read to know it again.
+
+    The time of its last change of state is among it. Raises OSError.
+    """
     found = path.stat()
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
