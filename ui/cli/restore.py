@@ -58,7 +58,10 @@ def restore(
     restorer: RestorerOption = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="A new file, .png, .jpg or .tif; else PHOTO-restored, in the photo's own format."),
+        typer.Option(
+            "--out",
+            help="A new file, .png, .jpg or .tif; else PHOTO-restored here, as TIFF or, losing nothing, as PNG.",
+        ),
     ] = None,
     out_dir: Annotated[
         Path | None,
