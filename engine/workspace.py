@@ -116,7 +116,7 @@ class Workspace:
                 f"The data folder {self.root} is in use by {_process_named_in(holder)}. "
                 "Close that one first, or choose another folder with --workspace."
             ) from error
-        except (OSError, NotImplementedError) as error:
+        except (OSError, NotImplementedError) as error:  # the latter from older filelocks, where a disk knows no locks
             raise WorkspaceUnusable(
                 f"The data folder {self.root} cannot be locked: {_reason(error)}. Choose another with --workspace."
             ) from error

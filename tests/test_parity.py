@@ -13,7 +13,7 @@ import torch
 
 from engine.progress import silent
 from engine.restorers import Subject, _peer, difface, find, read_options
-from engine.weights import WeightsDamaged
+from engine.weights import WeightsDamaged, fill
 from tests.parity import rule
 from tests.parity.ports import PORTS, outputs, side_of, small_restorer
 
@@ -125,7 +125,7 @@ def test_files_in_every_published_form_are_read_strictly(port, tmp_path):
     for within, tensors in forms:
         torch.save({within: tensors} if within else tensors, tmp_path / "file.pth")
         made = port.small(case)
-        _peer.fill_published(made, tmp_path / "file.pth", within=port.within, prefix=prefix, published=port.published)
+        fill(made, tmp_path / "file.pth", within=port.within, prefix=prefix, published=port.published)
         assert all(torch.equal(tensor, state[port.published(name)]) for name, tensor in made.state_dict().items())
     name = next(iter(state))
     for wrong, sentence in (
@@ -134,11 +134,11 @@ def test_files_in_every_published_form_are_read_strictly(port, tmp_path):
     ):
         torch.save({port.within[0]: wrong} if port.within[0] else wrong, tmp_path / "file.pth")
         with pytest.raises(WeightsDamaged, match=sentence):
-            _peer.fill_published(port.small(case), tmp_path / "file.pth", within=port.within, published=port.published)
+            fill(port.small(case), tmp_path / "file.pth", within=port.within, published=port.published)
     for data in (b"<html>not found</html>", b"", b"PK\x03\x04"):
         (tmp_path / "file.pth").write_bytes(data)
         with pytest.raises(WeightsDamaged, match="holds no weights"):
-            _peer.fill_published(port.small(case), tmp_path / "file.pth", within=port.within)
+            fill(port.small(case), tmp_path / "file.pth", within=port.within)
 
 
 # The official sizes

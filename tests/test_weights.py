@@ -276,6 +276,20 @@ def test_a_file_is_got_from_its_mirror_when_its_address_fails(monkeypatch, serve
     assert weights.locate("gfpgan-1.4", root).read_bytes() == SMALL
 
 
+def test_a_file_that_was_just_checked_is_not_read_whole_again_to_be_used(monkeypatch, server, root):
+    server.serve("f.pth", SMALL)
+    stands_for(monkeypatch, "gfpgan-1.4", url=server.url("f.pth"))
+    path = weights.get("gfpgan-1.4", root, QUIET, patience=HURRY).path
+    read: list[int] = []
+    assert weights.locate("gfpgan-1.4", root, lambda done, total: read.append(done)) == path
+    assert weights.digest(path, root, lambda done, total: read.append(done)) == hashlib.sha256(SMALL).hexdigest()
+    assert not read
+    path.write_bytes(SMALL[::-1])
+    with pytest.raises(WeightsDamaged, match="SHA-256 differs"):
+        weights.locate("gfpgan-1.4", root, lambda done, total: read.append(done))
+    assert read
+
+
 def test_a_file_whose_sha256_nobody_states_is_pinned_as_it_came(monkeypatch, server, root, tmp_path):
     data = saved(tmp_path / "made.pth", DIFFACE).read_bytes()
     server.serve("f.pth", data)

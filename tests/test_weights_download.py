@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 import subprocess
 import sys
 import time
@@ -87,6 +89,13 @@ def after(count: int):
             raise Cancelled
 
     return tick
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_a_download_makes_the_folder_for_its_owner_alone(server, tmp_path):
+    server.serve(NAME, DATA)
+    get(tmp_path / "weights", wanted(), server.url(NAME))
+    assert stat.S_IMODE((tmp_path / "weights").stat().st_mode) == 0o700
 
 
 def test_a_file_arrives_whole_with_its_progress_and_leaves_nothing_beside_it(server, tmp_path):

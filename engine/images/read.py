@@ -65,9 +65,8 @@ _UNDECODABLE = (
     LookupError,
     TypeError,
     ArithmeticError,
-    RuntimeError,
+    RuntimeError,  # NotImplementedError is one, for what a decoder does not know
     AssertionError,
-    NotImplementedError,
     struct.error,
     zlib.error,
 )

@@ -95,7 +95,7 @@ def _deep(file: BinaryIO, name: str, *, big: bool) -> Header:
         _refuse_missing(file, page)
         try:
             values: NDArray[Any] = page.asarray()
-        except (tifffile.TiffFileError, AttributeError, AssertionError, RuntimeError, NotImplementedError) as error:
+        except (tifffile.TiffFileError, AttributeError, AssertionError, RuntimeError) as error:
             raise ValueError("the picture cannot be decoded") from error
         if int(page.planarconfig) == 2 and channels > 1:
             values = np.moveaxis(values.reshape(channels, height, width), 0, 2)

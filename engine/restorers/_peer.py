@@ -68,60 +68,6 @@ def weights_file(context: Context, file_id: str) -> Path:
     return locate(file_id, context.weights)
 
 
-def fill_published(
-    network: Module,
-    path: Path,
-    *,
-    within: tuple[str, ...],
-    prefix: str = "",
-    published: Callable[[str], str] = str,
-) -> None:
-    """Fill a network with a file in any of the forms that its authors publish, strictly: each tensor, and no others.
-
-    Args:
-        network: changed in place.
-        path: of the file.
-        within: names under which the file may hold its tensors, tried in this order; "" where it holds nothing else.
-        prefix: before the network's names in a file that holds more than this network; then only those are taken.
-        published: gives the file's name for a tensor by the network's own.
-
-    Raises:
-        WeightsMissing: the file is not there.
-        WeightsDamaged: it cannot be read, or is one of another network; the sentence names what differs.
-    """
-    from engine.weights import WeightsDamaged
-
-    tensors = _tensors(path, within)
-    if prefix and any(name.startswith(prefix) for name in tensors):
-        tensors = {n.removeprefix(prefix): tensor for n, tensor in tensors.items() if n.startswith(prefix)}
-    wanted = {published(name): name for name in network.state_dict()}
-    own = network.state_dict()
-    wrong = sorted(
-        name
-        for name in tensors.keys() | wanted.keys()
-        if name not in tensors or name not in wanted or tensors[name].shape != own[wanted[name]].shape
-    )
-    if wrong:
-        there = str(tuple(tensors[wrong[0]].shape)) if wrong[0] in tensors else "missing"
-        should = str(tuple(own[wanted[wrong[0]]].shape)) if wrong[0] in wanted else "absent"
-        raise WeightsDamaged(
-            f"{path} is not the file of this network: {len(wrong)} of its tensors differ, {wrong[0]} is {there} and "
-            f"should be {should}. Get the file again."
-        )
-    network.load_state_dict({name: tensors[file_name] for file_name, name in wanted.items()})
-
-
-def _tensors(path: Path, within: tuple[str, ...]) -> dict[str, torch.Tensor]:
-    from engine.weights import WeightsDamaged, read_published
-
-    for name in within[:-1]:
-        try:
-            return read_published(path, name)
-        except WeightsDamaged:
-            continue
-    return read_published(path, within[-1])
-
-
 def ready(network: Module, device: str) -> Module:
     """Give a network on its device, to be asked and not to be trained."""
     from engine.prior.device import choose

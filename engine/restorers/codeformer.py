@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from engine.progress import Tick
 from engine.restorers import _peer
 from engine.restorers._contract import Context, Pixels, RestorerInfo, Subject, option, require_package
+from engine.weights import fill
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -91,7 +92,7 @@ def load(context: Context) -> CodeFormer:
     architecture()  # told first: without it the file would be of no use
     path = _peer.weights_file(context, FILE)
     made = empty_network()
-    _peer.fill_published(made, path, within=("params_ema",))
+    fill(made, path, within=("params_ema",))
     return CodeFormer(_peer.ready(made, context.device))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from engine.progress import Tick
 from engine.restorers import _peer
 from engine.restorers._contract import Context, Pixels, RestorerInfo, Subject, option
+from engine.weights import fill
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -158,9 +159,9 @@ def load(context: Context) -> DifFace:
 
     files = _peer.weights_file(context, CLEANER), _peer.weights_file(context, MODEL)
     cleaner = empty_cleaner()
-    _peer.fill_published(cleaner, files[0], within=("state_dict", "params_ema", ""), published=cleaner_name)
+    fill(cleaner, files[0], within=("state_dict", "params_ema", ""), published=cleaner_name)
     model = DdpmUNet(FFHQ512)
-    _peer.fill_published(model, files[1], within=("state_dict", ""))
+    fill(model, files[1], within=("state_dict", ""))
     return DifFace(_peer.ready(cleaner, context.device), _peer.ready(model, context.device))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from engine.progress import Tick
 from engine.restorers import _peer
 from engine.restorers._contract import Context, Pixels, RestorerInfo, Subject, option
+from engine.weights import fill
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -90,7 +91,7 @@ def load_version(context: Context, version: str) -> Module:
     """
     path = _peer.weights_file(context, f"gfpgan-{version}")
     made = empty_network()
-    _peer.fill_published(made, path, within=("params_ema", "params"))
+    fill(made, path, within=("params_ema", "params"))
     return _peer.ready(made, context.device)
 
 

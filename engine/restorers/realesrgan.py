@@ -18,6 +18,7 @@ from engine import images
 from engine.progress import Tick
 from engine.restorers import _peer
 from engine.restorers._contract import Context, Pixels, RestorerInfo, Subject, option
+from engine.weights import fill
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -125,8 +126,6 @@ def filled_network(path: Path, file: str = "") -> Module:
     Raises:
         WeightsMissing, WeightsDamaged: the file is not there, or is not the one that its name says.
     """
-    from engine.weights import fill
-
     file = file or path.name
     made = empty_network(file)
     fill(made, path, within=WITHIN[file], published=published_name)

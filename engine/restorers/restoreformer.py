@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine.progress import Tick
 from engine.restorers import _peer
 from engine.restorers._contract import Context, Pixels, RestorerInfo, Subject
+from engine.weights import fill
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -62,7 +63,7 @@ def load(context: Context) -> RestoreFormer:
     """
     path = _peer.weights_file(context, FILE)
     made = empty_network()
-    _peer.fill_published(made, path, within=("params", "params_ema", "state_dict"), prefix="vqvae.")
+    fill(made, path, within=("params", "params_ema", "state_dict"), prefix="vqvae.")
     return RestoreFormer(_peer.ready(made, context.device))
 
 

@@ -332,9 +332,13 @@ def networks_of(info: RestorerInfo, options: Options, prior: Prior, weights: Pat
         EngineError: as `restorers.require`.
     """
     from engine.restorers import require
+    from engine.weights import digest
 
     files = require(info, options, weights)
-    return {name: sha256_file(path) for name, path in files.items()} if files else dict(prior.sha256)
+    if not files or weights is None:
+        return dict(prior.sha256)
+    # Remembered since `require` looked at them: they are hundreds of megabytes.
+    return {name: digest(path, weights) for name, path in files.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,7 @@ from engine.weights.places import (
     shown_size,
 )
 from engine.weights.published import fill, read_published
-from engine.weights.record import read_record
+from engine.weights.record import digest, mark, read_record
 from engine.weights.unpickle import Contents, WeightsUnsafe, contents
 
 __all__ = [
@@ -70,10 +70,12 @@ __all__ = [
     "contents",
     "delete",
     "describe",
+    "digest",
     "fill",
     "get",
     "locate",
     "look",
+    "mark",
     "offline_because",
     "read",
     "read_published",

@@ -27,7 +27,7 @@ from engine.weights.places import (
     shared_files,
     wrong,
 )
-from engine.weights.record import Pin, Record, changing, digest, now, read_record
+from engine.weights.record import Pin, Record, changing, digest, mark, now, read_record, remember
 from engine.weights.unpickle import Contents, contents
 from engine.workspace import PRIVATE_FOLDER, FileMissing, FileRefused, replacing, trash
 
@@ -133,6 +133,8 @@ def get(file_id: str, root: Path, report: Report, *, patience: Patience | None =
     )
     with changing(root) as record:
         record.pins[file.id] = Pin(fetched.sha256, fetched.size, "download", fetched.url, now())
+        with suppress(OSError):  # it was read whole just now, and need not be again at its first use
+            remember(record, root / file.file, mark(root / file.file), fetched.sha256)
     notes = fetched.notes
     if file.sha256 is None:
         notes = (*notes, f"No public place states the SHA-256 of {file.file}, so it is pinned as it came.")
@@ -239,8 +241,8 @@ def _linked(path: Path, target: Path) -> bool:
     """Link a file to its place; False where that is on another disk, or on one that has no links."""
     part = target.with_name(f".{target.name[:40]}-{secrets.token_hex(6)}.part")
     try:
-        os.link(path, part)
-    except (OSError, NotImplementedError):
+        part.hardlink_to(path)
+    except (OSError, NotImplementedError):  # the latter where Python knows no links at all
         return False
     try:
         part.replace(target)

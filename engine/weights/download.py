@@ -23,9 +23,9 @@ from engine.errors import EngineError
 from engine.progress import Report, Tick, stage
 from engine.weights.connection import LOOK_SECONDS, Again, Patience, SourceFailed, stream
 from engine.weights.files import WeightsDamaged
-from engine.weights.record import sha256_with
+from engine.weights.record import alone, sha256_with
 from engine.weights.unpickle import refuse_page
-from engine.workspace import DiskFull, FileRefused, WorkspaceBusy, read_json, write_json
+from engine.workspace import DiskFull, FileRefused, read_json, write_json
 
 if TYPE_CHECKING:
     import httpx
@@ -143,7 +143,8 @@ def fetch(
         Cancelled: from the report.
     """
     patience = patience or Patience()
-    with _alone(target), _left_clean(_Part.of(target)) as part:
+    busy = f"Another Likeness is downloading {target.name}. Wait for it."
+    with alone(target.with_name(f".{target.name}.lock"), busy), _left_clean(_Part.of(target)) as part:
         notes, failures = list[str](), list[str]()
         for url in urls:
             try:
@@ -394,23 +395,3 @@ def _pause(seconds: float, look: Callable[[], None]) -> None:
     while (left := until - time.monotonic()) > 0:
         look()
         time.sleep(min(LOOK_SECONDS, left))
-
-
-@contextmanager
-def _alone(target: Path) -> Generator[None]:
-    """Let no other process download the same file."""
-    from filelock import FileLock, Timeout
-
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=0, thread_local=False)
-        lock.acquire()
-    except Timeout as error:
-        raise WorkspaceBusy(f"Another Likeness is downloading {target.name}. Wait for it.") from error
-    except (OSError, NotImplementedError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise FileRefused(f"{target.parent} cannot be written: {reason}. Check your rights to it.") from error
-    try:
-        yield
-    finally:
-        lock.release()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import struct
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 
-def read_published(path: Path, within: str = "", *, mapped: bool = False) -> dict[str, Tensor]:
+def read_published(path: Path, within: str | Sequence[str] = "", *, mapped: bool = False) -> dict[str, Tensor]:
     """Read a file of tensors, as authors of networks publish them, onto the CPU; no code in it is run.
 
     It is safetensors or torch's form. Names lose the `module.` that training on several cards puts before them.
 
     Args:
         path: of the file.
-        within: name under which the file holds its tensors, "" where it holds nothing else.
+        within: name under which the file holds its tensors, "" where it holds nothing else; or several, of which the
+            first that the file has counts, for networks that are published in several forms.
         mapped: whether their numbers stay in the file until they are needed, where its form allows that; for files of
             gigabytes. The file must not change as long as the tensors are used.
 
@@ -39,8 +40,10 @@ def read_published(path: Path, within: str = "", *, mapped: bool = False) -> dic
 
     contents(path)
     value = _loaded(path, mapped)
-    if within and isinstance(value, dict):
-        value = value.get(within)
+    names = (within,) if isinstance(within, str) else within
+    if isinstance(value, dict):
+        there = (value.get(name) if name else value for name in names)
+        value = next((held for held in there if isinstance(held, dict)), None)
     if not isinstance(value, dict):
         raise WeightsDamaged(not_weights(path))
     named = {str(name).removeprefix("module."): tensor for name, tensor in value.items()}
@@ -112,20 +115,31 @@ def _restricted(path: Path) -> Any:
     return made
 
 
-def fill(network: Module, path: Path, *, within: str = "", published: Callable[[str], str] = str) -> None:
+def fill(
+    network: Module,
+    path: Path,
+    *,
+    within: str | Sequence[str] = "",
+    prefix: str = "",
+    published: Callable[[str], str] = str,
+) -> None:
     """Fill a network with a published file, strictly: each of its tensors, and no others.
 
     Args:
         network: changed in place.
         path: of the file.
         within: as in `read_published`.
+        prefix: before the network's names in a file that holds more than this network; then only those are taken. A
+            file without it is taken whole.
         published: gives the file's name for a tensor by the network's own; the same name unless given.
 
     Raises:
         WeightsMissing, WeightsDamaged: as `read_published`, or the file is one of another network.
     """
-    own = network.state_dict()
-    tensors, wanted = read_published(path, within), {published(name): tensor for name, tensor in own.items()}
+    own, tensors = network.state_dict(), read_published(path, within)
+    if prefix and any(name.startswith(prefix) for name in tensors):
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    wanted = {published(name): tensor for name, tensor in own.items()}
     wrong = sorted(name for name in {*tensors, *wanted} if _shape(tensors, name) != _shape(wanted, name))
     if wrong:
         raise WeightsDamaged(

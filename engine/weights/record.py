@@ -98,22 +98,40 @@ def changing(root: Path) -> Generator[Record]:
         FileRefused, DiskFull: it cannot be written.
         WorkspaceBusy: another process does not let go of it.
     """
-    from filelock import FileLock, Timeout
-
-    try:
-        root.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-        lock = FileLock(root / LOCK, timeout=LOCK_SECONDS, thread_local=False)
-        lock.acquire()
-    except Timeout as error:
-        raise WorkspaceBusy(f"{root} is in use by another Likeness. Wait for it, or close it.") from error
-    except (OSError, NotImplementedError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise FileRefused(f"{root} cannot be written: {reason}. Check your rights to that folder.") from error
-    try:
+    busy = f"{root} is in use by another Likeness. Wait for it, or close it."
+    with alone(root / LOCK, busy, seconds=LOCK_SECONDS):
         record = read_record(root)
         yield record
         record.digests = {path: known for path, known in record.digests.items() if Path(path).exists()}
         write_json(root / RECORD, {"version": 1, **asdict(record)})
+
+
+@contextmanager
+def alone(path: Path, busy: str, *, seconds: float = 0.0) -> Generator[None]:
+    """Hold a lock in a block, so that no other process is in it; the lock's folder is made where it is not there.
+
+    Args:
+        path: of the lock.
+        busy: the sentence for the user when another process holds it.
+        seconds: to wait for that one.
+
+    Raises:
+        WorkspaceBusy: another process holds it for longer.
+        FileRefused: the folder cannot be written, or its disk knows no locks.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        lock = FileLock(path, timeout=seconds, thread_local=False)
+        lock.acquire()
+    except Timeout as error:
+        raise WorkspaceBusy(busy) from error
+    except (OSError, NotImplementedError) as error:  # the latter from older filelocks, where a disk knows no locks
+        reason = getattr(error, "strerror", None) or error
+        raise FileRefused(f"{path.parent} cannot be written: {reason}. Check your rights to that folder.") from error
+    try:
+        yield
     finally:
         lock.release()
 
@@ -136,11 +154,10 @@ def digest(path: Path, root: Path, tick: Tick = silent, *, anew: bool = False) -
         FileMissing, FileRefused: it cannot be read.
         Cancelled: from the tick.
     """
-    key = str(path.absolute())
     try:
-        mark = _mark(path)
-        known = read_record(root).digests.get(key)
-        if known is not None and known[:-1] == mark and not anew:
+        seen = mark(path)
+        known = read_record(root).digests.get(_key(path))
+        if known is not None and known[:-1] == seen and not anew:
             return str(known[-1])
         made = sha256_with(path, tick)
     except FileNotFoundError as error:
@@ -151,10 +168,19 @@ def digest(path: Path, root: Path, tick: Tick = silent, *, anew: bool = False) -
         return made
     try:
         with changing(root) as record:
-            record.digests[key] = [*mark, made]
+            remember(record, path, seen, made)
     except EngineError as error:  # a folder that may only be read: the file is read anew each time
         log.info("the SHA-256 of %s is not remembered: %s", path, error)
     return made
+
+
+def remember(record: Record, path: Path, seen: list[Any], sha256: str) -> None:
+    """Let `digest` know a file's SHA-256, as long as its `mark` is the one that was seen."""
+    record.digests[_key(path)] = [*seen, sha256]
+
+
+def _key(path: Path) -> str:
+    return str(path.absolute())
 
 
 def sha256_with(path: Path, tick: Tick = silent) -> str:
@@ -171,7 +197,10 @@ def sha256_with(path: Path, tick: Tick = silent) -> str:
     return summed.hexdigest()
 
 
-def _mark(path: Path) -> list[Any]:
-    """What changes when a file is written to or replaced, the time of its last change of state among it."""
+def mark(path: Path) -> list[Any]:
+    """Give what changes when a file is written to or replaced, so that gigabytes need not be read to know it again.
+
+    The time of its last change of state is among it. Raises OSError.
+    """
     found = path.stat()
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]

@@ -23,7 +23,7 @@ from engine.prior.diffbir.networks import ClipText, LatentAutoencoder
 from engine.prior.diffbir.storing import mapped
 from engine.prior.diffbir.widths import FULL, PARTS, Widths, empty
 from engine.progress import Tick, silent
-from engine.weights import CATALOGUE, WeightFile, WeightsDamaged, WeightsMissing, locate, verify
+from engine.weights import CATALOGUE, WeightFile, WeightsDamaged, WeightsMissing, locate, mark, verify
 from engine.workspace import write_json
 
 log = logging.getLogger(__name__)
@@ -157,27 +157,20 @@ def _stored(source_id: str, root: Path, widths: Widths, tick: Tick) -> dict[str,
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsDamaged(f"{note} is damaged. Delete it, and {source_id} is stored anew.") from error
     seen: dict[str, list[int]] = told.get("seen", {})
-    fresh = {part: _stamp(root / STORED / file.name) for part, file in files.items()}
+    places = {part: root / STORED / file.name for part, file in files.items()}
+    fresh = {part: mark(place) if place.is_file() else None for part, place in places.items()}
     for part, file in files.items():
         if seen.get(part) != fresh[part] or fresh[part] is None:
             try:
                 verify(root / STORED, file)
             except (WeightsMissing, WeightsDamaged) as error:
                 raise type(error)(
-                    f"The stored {part} of {source_id} is missing or was changed: {root / STORED / file.name}. "
+                    f"The stored {part} of {source_id} is missing or was changed: {places[part]}. "
                     f"Delete {note}, and it is stored anew."
                 ) from error
     if seen != fresh:
         write_json(note, {**told, "seen": fresh})
     return files
-
-
-def _stamp(path: Path) -> list[int] | None:
-    """Give what changes with a file, so that gigabytes need not be read at every start."""
-    if not path.is_file():
-        return None
-    facts = path.stat()
-    return [facts.st_size, facts.st_mtime_ns, facts.st_ino]
 
 
 def _check_base(kind: Kind, root: Path, files: Mapping[str, WeightFile]) -> None:
