@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine import images
 from engine.jobs import Event, Job, Runner
-from engine.studio import work
+from engine.studio import preparing, work
 from engine.studio.finish import Finish, Output, output_json
-from engine.studio.work import Asked
+from engine.studio.preparing import Asked
 from engine.workspace import Workspace, new_id
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Studio:
     def people(self) -> Library:
         """The people of this workspace; opening them loads the face networks, so it is put off until needed."""
         if self._library is None:
-            self._library = work.library(self.workspace)
+            self._library = preparing.library(self.workspace)
         return self._library
 
     def add_photos(self, person: str, paths: list[Path]) -> list[AddOutcome]:

@@ -47,22 +47,22 @@ def tune(
     ] = False,
 ) -> None:
     """Personalize to a person's good photos. Stop at any time; the same command goes on."""
-    from engine.studio import work
+    from engine.studio import preparing
 
     if estimate:
-        found = work.estimate_tuning(call.workspace, name, recipe, device=call.device)
+        found = preparing.estimate_tuning(call.workspace, name, recipe, device=call.device)
         value = {key: getattr(found, key) for key in ("seconds", "memory", "disk", "kept")}
         call.answer({**_no_tuning(name, recipe), "estimate": value}, [found.sentence])
         return
     with call.holding() as workspace, call.following() as report:
         report.tick("loading", 0, 1)
-        person = work.library(workspace).get(name)
+        person = preparing.library(workspace).get(name)
         if more or more_guide:
-            tuned = work.personalize_more(
+            tuned = preparing.personalize_more(
                 workspace, person.id, recipe, report, steps=more, guide_steps=more_guide, device=call.device
             )
         else:
-            tuned = work.personalize(workspace, person.id, recipe, report, device=call.device, prior_name=prior)
+            tuned = preparing.personalize(workspace, person.id, recipe, report, device=call.device, prior_name=prior)
     known = tuned.manifest
     value = {
         "person": person.name,
@@ -152,14 +152,14 @@ def export_lora(
     ] = "kohya",
 ) -> None:
     """Write a person's LoRA for other programs: good for generating there, not for restoring."""
-    from engine.studio import work
+    from engine.studio import preparing
     from engine.tuning import export_lora as write
     from engine.tuning import read_tuned
 
     workspace = call.workspace
-    people = work.library(workspace)
+    people = preparing.library(workspace)
     person = people.get(name)
-    folder = work.tuned_folder(workspace, work.shared_prior(call.device), people.gallery(person), recipe)
+    folder = preparing.tuned_folder(workspace, preparing.shared_prior(call.device), people.gallery(person), recipe)
     tuned = read_tuned(folder)
     write.export_lora(tuned, out, style)
     value = {"person": person.name, "file": str(out), "style": style, "prompt": tuned.prompt, "note": write.USE}
