@@ -177,12 +177,22 @@ def _options(info: RestorerInfo) -> Form:
 def shown(drawn: Drawn, desk: Desk, board: Board, follower: Follower) -> tuple[Shown, ...]:
     """Give the components that follow the board."""
     lacking = Lacking(desk.studio.workspace.weights)
+    held: tuple[View, BoardView] | None = None
+
+    def now(view: View) -> BoardView:
+        """Look at the board once for all components of a refresh, which are given one view of the desk."""
+        nonlocal held
+        known = held
+        if known is None or known[0] is not view:
+            known = held = view, board.view()
+        return known[1]
+
     return (
         Shown(drawn.lacking, lambda view: [asdict(one) for one in lacking()]),
-        Shown(drawn.stage, lambda view: pictures(desk, board.view(), view)),
-        Shown(drawn.table, lambda view: table(desk, board.view())),
-        Shown(drawn.work, lambda view: progress(board.view(), view, follower)),
-        Shown(drawn.button, lambda view: not _busy(view, board), lambda ready: gr.update(interactive=ready)),
+        Shown(drawn.stage, lambda view: pictures(desk, now(view), view)),
+        Shown(drawn.table, lambda view: table(desk, now(view))),
+        Shown(drawn.work, lambda view: progress(now(view), view, follower)),
+        Shown(drawn.button, lambda view: not _busy(view, now(view)), lambda ready: gr.update(interactive=ready)),
         Shown(drawn.clean, clean_photos, lambda found: gr.update(choices=[(name, key) for name, key in found])),
     )
 
@@ -294,8 +304,8 @@ def clean_photos(view: View) -> list[list[str]]:
     return [[say("clean_photo"), ""], *used]
 
 
-def _busy(view: View, board: Board) -> bool:
-    jobs = (view.job, board.view().job)
+def _busy(view: View, board: BoardView) -> bool:
+    jobs = (view.job, board.job)
     return any(job is not None and not job.over for job in jobs)
 
 
