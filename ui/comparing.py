@@ -120,9 +120,9 @@ def draw() -> Drawn:
             seed = gr.Number(
                 0, label=say("seed"), info=say("seed_help"), precision=0, minimum=0, elem_id="compare-seed"
             )
-            button = gr.Button(say("compare"), variant="primary", elem_id="compare", elem_classes=["lk-main-button"])
+            button = gr.Button(say("compare"), variant="primary", elem_id="compare")
             work = part("work", elem_id="compare-work")
-            take = gr.Button(say("take"), elem_id="compare-take", elem_classes=["lk-plain-button"])
+            take = gr.Button(say("take"), elem_id="compare-take")
         with gr.Column(elem_id="bench-stage"):
             stage = viewer.draw("compare-viewer")
             table = part("comparison")
@@ -206,7 +206,7 @@ def connect(drawn: Drawn, desk: Desk, board: Board, page: Page, taken: tuple[Res
 
     def take(pane: str) -> list[Any]:
         with explained():
-            board.take_over(_way_of(pane, board.view()))
+            board.take_over(way_of(pane, board.view()))
         return restoring.kept_knobs(taken[0], desk.view(), taken[1])
 
     def begin(given: dict[Component, Any]) -> list[Any]:
@@ -273,8 +273,11 @@ def _lab_shown(source: str) -> Any:
     return gr.update(visible=source == LAB)
 
 
-def _way_of(pane: str, board: BoardView) -> int:
+def way_of(pane: str, board: BoardView) -> int:
     """Give which way made the picture of a pane, -1 for none; before one is picked, the viewer holds the last one."""
+    where = board.parts[board.at] if board.parts else Part()
+    if where.way is not None:  # all pictures are its
+        return where.way
     if not pane and board.known is not None:
         return len(board.known["ways"]) - 1
     kind, _, number = pane.partition("-")

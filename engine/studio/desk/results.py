@@ -18,7 +18,7 @@ from engine.studio.history import History
 from engine.studio.proxies import link, make_proxy, proxy_of
 from engine.studio.refit import NotRefitted, Refits, fixed
 from engine.studio.view import DamagedPhoto, ShownResult
-from engine.workspace import sha256_file
+from engine.workspace import sha256_file, trash
 
 if TYPE_CHECKING:
     from engine.studio import Studio
@@ -124,5 +124,11 @@ class Results:
             person=str((job.result or {})["person"]),
         )
         with self._clerk.lock:
-            if self._wanted.get(job.id) == wanted:
-                self._shown[job.id] = shown
+            if self._wanted.get(job.id) != wanted:
+                return
+            self._shown[job.id] = shown
+        # What was to be downloaded before is the same file under a second name, which would stay on the disk.
+        for old in self._previews.glob(f"{job.id}-*/"):
+            if old.name != Path(shown.download).parent.name:
+                with suppress(EngineError):  # Windows refuses while it is being sent; it goes with the previews then
+                    trash(old)
