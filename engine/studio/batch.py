@@ -21,7 +21,7 @@ from engine.images import NotSaved
 from engine.progress import Cancelled, FileState, Report
 from engine.results import read_provenance, settings_of
 from engine.studio import preparing, restoring
-from engine.studio.preparing import Asked
+from engine.studio.preparing import Asked, Ready
 from engine.workspace import DiskFull, FileRefused, Workspace, sha256_file
 
 log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ def restore_folder(workspace: Workspace, folder: Path, asked: Asked, report: Rep
     return Batch(folder, tuple(rows), len(photos) - len(rows), ended, stopped)
 
 
-def _restored(ready: preparing.Ready, asked: Asked, folder: Path, earlier: _Earlier, report: Report) -> FileRow:
+def _restored(ready: Ready, asked: Asked, folder: Path, earlier: _Earlier, report: Report) -> FileRow:
     """Restore one photo, or find that it is done; `asked.out` is the folder of the result."""
     photo = asked.photo
     name = str(photo.relative_to(folder))

@@ -20,7 +20,7 @@ from engine.progress import Report, stage
 from engine.studio import preparing, restoring
 from engine.studio.contact_sheet import write_sheet
 from engine.studio.lab import damaged, read_lab
-from engine.studio.preparing import Asked, Ready
+from engine.studio.preparing import Asked, Chosen, Ready
 from engine.studio.shelf import shelf
 from engine.workspace import Workspace, sha256_file, write_json
 
@@ -74,7 +74,7 @@ class Comparing:
     seed: int = 0
     face: int | None = None
     device: str = "auto"
-    chosen: preparing.Chosen | None = None
+    chosen: Chosen | None = None
     name: str = ""
     """What the photo is called; its file's name if not given."""
 
@@ -418,7 +418,7 @@ def swept(restorer: str, options: Mapping[str, Any], knob: str, *, seed: int, co
     )
 
 
-def comparing_from(arguments: Mapping[str, Any], chosen: preparing.Chosen | None) -> Comparing:
+def comparing_from(arguments: Mapping[str, Any], chosen: Chosen | None) -> Comparing:
     """Read what a job was asked to compare, as `Studio.start_comparing` wrote it."""
     return Comparing(
         photo=Path(arguments["photo"]),
