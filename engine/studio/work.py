@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import EngineError
 from engine.progress import Cancelled, Report
 from engine.studio.finish import finish_from, output_from
-from engine.studio.preparing import Asked, Chosen, personalize, personalize_more
+from engine.studio.preparing import Asked, Chosen, personalize
 from engine.studio.restoring import restore
 from engine.workspace import Workspace
 
@@ -24,11 +24,6 @@ def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> 
         report: followed by whoever reads the job.
     """
     workspace = Workspace(Path(arguments["workspace"]))
-    if kind == "tune" and (arguments.get("steps") or arguments.get("guide_steps")):
-        more = {name: int(arguments.get(name) or 0) for name in ("steps", "guide_steps")}
-        who, how = arguments["person"], arguments["recipe"]
-        tuned = personalize_more(workspace, who, how, report, device=arguments["device"], **more)
-        return {"tuned": str(tuned.folder), "checks": tuned.manifest["checks"], "seconds": tuned.manifest["seconds"]}
     if kind == "tune":
         named = str(arguments.get("prior", "pocket"))
         tuned = personalize(
