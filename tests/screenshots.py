@@ -45,6 +45,8 @@ def take(folder: Path) -> None:
             page.goto(app.address)
             page.locator("#viewer .lk-facts").wait_for(timeout=60 * SECONDS)
             page.wait_for_function("[...document.images].every((image) => image.complete)")
+            page.locator("#restore:enabled").wait_for()
+            page.wait_for_timeout(0.5 * SECONDS)  # until its colours have changed
             raw = folder / f".{name}.png"
             page.screenshot(path=raw, full_page=name == "narrow")
             target = folder / f"screen-{name}.png"
@@ -53,6 +55,13 @@ def take(folder: Path) -> None:
             sys.stdout.write(f"{target}: {images.read_photo(target).width} px wide\n")
         page.set_viewport_size({"width": 1440, "height": 900})
         page.emulate_media(color_scheme="light")
+        knobs = page.get_by_role("button", name="Knobs", exact=True)
+        knobs.click()
+        page.locator("#knob-seed").wait_for()
+        page.locator("#knobs").evaluate("knobs => scrollBy(0, knobs.getBoundingClientRect().top - 60)")
+        page.wait_for_timeout(0.3 * SECONDS)
+        page.screenshot(path=folder / "screen-knobs.png")
+        knobs.click()
         page.locator("#viewer .lk-canvas").focus()
         for name, keys in STATES.items():
             for key in keys:
@@ -67,7 +76,11 @@ def take(folder: Path) -> None:
         page.get_by_role("option").nth(1).click()
         page.get_by_role("button", name="Compare", exact=True).click()
         page.locator("#comparison .lk-sheets").wait_for(timeout=900 * SECONDS)
-        page.screenshot(path=folder / "compare.png")
+        page.evaluate("scrollTo(0, 0)")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(0.5 * SECONDS)
+            page.screenshot(path=folder / f"compare-{scheme}.png")
         running.close()
         app.stop()
 

@@ -16,10 +16,10 @@ from engine import __version__, images
 from engine.errors import EngineError
 from engine.progress import Cancelled, SilentReport
 from engine.results import BadProvenance, path_beside, read_provenance, settings_of
-from engine.studio import Studio, work
+from engine.studio import Studio, restoring
 from engine.studio.again import NotTheSame, read_repeat, restore_again
 from engine.studio.batch import STAGE, Batch, TargetUnusable, restore_folder
-from engine.studio.work import Asked
+from engine.studio.preparing import Asked
 from engine.workspace import Workspace, sha256_file
 
 NOBODY = SilentReport()
@@ -303,7 +303,7 @@ def restored(tmp_path_factory: pytest.TempPathFactory, small_faces: list[Path]) 
     workspace = Workspace(tmp_path_factory.mktemp("home"))
     photo = shutil.copy(small_faces[0], place / "old.png")
     asked = Asked(Path(photo), place / "old-restored.png", "diffbir", {"steps": 1}, seed=5, device="cpu")
-    work.restore(workspace, asked, NOBODY)
+    restoring.restore(workspace, asked, NOBODY)
     return place
 
 

@@ -13,11 +13,13 @@ from engine import images
 from engine.faces import distance, embed
 from engine.progress import SilentReport
 from engine.restorers import BadOption, NoSuchRestorer
+from engine.studio.board import BoardView, Part
 from engine.studio.compare import Comparing, NothingToCompare, TruthDoesNotFit, Way, compare, swept
 from engine.studio.lab import PRESETS, BadDamage, Lab, damaged, described, read_lab
 from engine.workspace import Workspace
 from ui.cli import fields
 from ui.cli.main import app
+from ui.comparing import way_of
 
 WAYS = (Way("enlarge", {}), Way("cleaner", {}), Way("diffbir", {"steps": 1}))
 
@@ -139,3 +141,14 @@ def test_the_command_answers_with_the_fields_that_it_says(sample_truth: list[Pat
     again = CliRunner().invoke(app, command)
     assert again.exit_code == 1
     assert "exists already and is never overwritten" in again.output
+
+
+def test_a_picture_says_which_restorer_made_it_under_one_damage_and_under_all() -> None:
+    parts = (Part(row=0), Part(row=1), Part(way=0), Part(way=1))
+    known = {"ways": [{}, {}]}
+
+    def at(number: int) -> BoardView:
+        return BoardView(None, known, {}, {}, parts, number, read=True)
+
+    assert [way_of(pane, at(0)) for pane in ("way-0", "way-1", "given", "truth", "")] == [0, 1, -1, -1, 1]
+    assert [way_of(pane, at(3)) for pane in ("way-0", "0", "truth", "")] == [1, 1, 1, 1]

@@ -129,6 +129,12 @@ def test_a_restorer_without_its_files_is_marked_and_says_how_to_get_them(compare
     page.locator("#compare-ways label.lk-unready").first.wait_for()
     assert not box.is_checked()
     told = page.locator(f"#{box.get_attribute('aria-describedby')}")
+    assert "weights get gfpgan" in (told.text_content() or ""), "the description of the box, seen or not"
+    folded = page.locator("#lacking summary")
+    assert told.is_hidden() and "GFPGAN" in folded.inner_text()
+    folded.focus()
+    page.keyboard.press("Enter")
+    told.wait_for()
     assert "weights get gfpgan" in told.inner_text()
     ready = page.locator("#compare-ways label:has-text('Cleaned')")
     assert "lk-unready" not in (ready.get_attribute("class") or "")

@@ -406,7 +406,7 @@ def test_parts_may_be_in_another_precision_than_the_denoiser(shelf, prior):
 
 def test_a_prior_is_chosen_by_its_name_and_refused_before_anything_is_read(tmp_path):
     from engine.prior.load import BadPrior, named
-    from engine.studio.work import Asked, checked
+    from engine.studio.preparing import Asked, checked
 
     asked = Asked(tmp_path / "photo.png", tmp_path, "diffbir", prior="diffbir-v9")
     with pytest.raises(NoSuchPrior, match=r"no prior 'diffbir-v9'\."):

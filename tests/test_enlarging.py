@@ -17,10 +17,10 @@ from engine.progress import Cancelled, SilentReport
 from engine.restorers import realesrgan
 from engine.restorers.realesrgan import X2PLUS, X4PLUS, X4V3
 from engine.results import read_provenance
-from engine.studio import again, enlarging, work
+from engine.studio import again, enlarging, restoring
 from engine.studio.enlarging import enlarge, enlarged_pixels, network
 from engine.studio.finish import BadFinish, Finish
-from engine.studio.work import Asked
+from engine.studio.preparing import Asked
 from engine.weights import WeightsDamaged
 
 QUIET = SilentReport()
@@ -218,10 +218,10 @@ def test_a_result_says_what_enlarged_it_and_is_made_again_by_that_alone(workspac
     small = images.resize(photo.pixels, (photo.width // 3, photo.height // 3))
     images.save_photo(small, tmp_path / "small.png")
     asked = Asked(tmp_path / "small.png", tmp_path / "lanczos.png", "enlarge", finish=Finish(scale="2"))
-    plain = work.restore(workspace, asked, QUIET)
+    plain = restoring.restore(workspace, asked, QUIET)
     assert plain["background"] == "lanczos" and "The photo was enlarged 2 times by Lanczos." in plain["notes"]
     path = put(workspace.weights, X2PLUS) / X2PLUS
-    made = work.restore(workspace, replace(asked, out=tmp_path / "network.png"), QUIET)
+    made = restoring.restore(workspace, replace(asked, out=tmp_path / "network.png"), QUIET)
     assert made["background"] == enlarging.name(path)
     assert read_provenance(Path(made["provenance"]))["seen"]["background"] == made["background"]
     assert Path(made["result"]).read_bytes() != Path(plain["result"]).read_bytes()
@@ -240,4 +240,4 @@ def test_a_result_says_what_enlarged_it_and_is_made_again_by_that_alone(workspac
 def test_an_enlarger_that_does_not_exist_is_refused(workspace, tmp_path, sample_damaged):
     asked = Asked(sample_damaged[0], tmp_path, "enlarge", finish=Finish(background="bicubic"))
     with pytest.raises(BadFinish, match="The enlarging must be auto or lanczos, got 'bicubic'"):
-        work.restore(workspace, asked, QUIET)
+        restoring.restore(workspace, asked, QUIET)

@@ -13,9 +13,10 @@ from engine import images
 from engine.faces import detector, face_from_points, marks
 from engine.progress import SilentReport
 from engine.results import read_provenance
-from engine.studio import again, work
+from engine.studio import again, restoring
 from engine.studio.finish import BadFinish, Finish, FinishOptions, Output, read_finish
-from engine.studio.work import Asked, NoFaceFound
+from engine.studio.preparing import Asked
+from engine.studio.restoring import NoFaceFound
 from engine.workspace import Workspace
 
 QUIET = SilentReport()
@@ -33,7 +34,7 @@ def deep(tmp_path: Path, sample_damaged: list[Path]) -> Path:
 
 
 def made_of(workspace: Workspace, asked: Asked) -> tuple[dict, images.Photo]:
-    told = work.restore(workspace, asked, QUIET)
+    told = restoring.restore(workspace, asked, QUIET)
     return told, images.read_photo(Path(told["result"]))
 
 
@@ -98,7 +99,7 @@ def test_a_face_is_restored_where_the_user_marked_it(workspace, tmp_path, sample
 def test_a_photo_without_a_face_says_how_to_mark_one(workspace, tmp_path):
     images.save_photo(np.full((200, 300, 3), 0.5, np.float32), tmp_path / "wall.png")
     with pytest.raises(NoFaceFound, match="--points"):
-        work.restore(workspace, Asked(tmp_path / "wall.png", tmp_path, "enlarge"), QUIET)
+        restoring.restore(workspace, Asked(tmp_path / "wall.png", tmp_path, "enlarge"), QUIET)
     assert [p.name for p in tmp_path.glob("*.*")] == ["wall.png"]
 
 
@@ -126,11 +127,11 @@ def test_a_result_is_made_again_bit_for_bit_with_its_finish_and_marked_points(wo
         points=points,
         finish=Finish(scale="2", tone="colour", grain=1.2, sharpness=0.1),
     )
-    first = work.restore(workspace, asked, QUIET)
+    first = restoring.restore(workspace, asked, QUIET)
     repeat = again.read_repeat(Path(first["provenance"]), sample_damaged[1])
     second = again.restore_again(workspace, repeat, tmp_path / "second.png", QUIET)
     assert second["identical"] is True
-    other = work.restore(workspace, replace(asked, out=tmp_path / "third.png", finish=Finish(scale="2")), QUIET)
+    other = restoring.restore(workspace, replace(asked, out=tmp_path / "third.png", finish=Finish(scale="2")), QUIET)
     assert Path(other["result"]).read_bytes() != Path(first["result"]).read_bytes()
 
 
@@ -152,7 +153,7 @@ def test_settings_that_do_not_exist_are_refused_before_anything_is_done(
 ):
     asked = Asked(sample_damaged[0], tmp_path, "enlarge", finish=finish, output=output)
     with pytest.raises(BadFinish) as error:
-        work.restore(workspace, asked, QUIET)
+        restoring.restore(workspace, asked, QUIET)
     assert words in str(error.value) and not list(tmp_path.glob("*restored*"))
 
 
@@ -166,5 +167,5 @@ def test_a_knob_for_what_is_measured_counts_once_it_is_named():
 def test_a_layer_that_cannot_be_written_leaves_no_result(workspace, tmp_path, sample_damaged):
     asked = Asked(sample_damaged[0], tmp_path, "enlarge", output=Output(layer=tmp_path / "no" / "layer.png"))
     with pytest.raises(images.NotSaved, match="there is no folder"):
-        work.restore(workspace, asked, QUIET)
+        restoring.restore(workspace, asked, QUIET)
     assert not list(tmp_path.glob("*restored*"))

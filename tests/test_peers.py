@@ -13,10 +13,10 @@ from engine import images
 from engine.progress import SilentReport
 from engine.restorers import Context, RestorerInfo, _peer, find, gfpgan, read_options
 from engine.results import path_beside, read_provenance
-from engine.studio import work
+from engine.studio import preparing, restoring
 from engine.studio.again import NotTheSame, read_repeat, restore_again
+from engine.studio.preparing import Asked
 from engine.studio.shelf import shelf
-from engine.studio.work import Asked
 from engine.weights import CATALOGUE, LicenceNotAccepted, WeightsDamaged, WeightsMissing, accept
 from engine.workspace import Workspace, sha256_file
 from tests.parity import rule
@@ -57,8 +57,8 @@ def with_gfpgan(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> Restor
         weights=("difface-swinir",),
         chosen_weights=lambda options: ("difface-swinir",),
     )
-    seen = work.checked
-    monkeypatch.setattr(work, "checked", lambda asked: (info, seen(asked)[1]))
+    seen = preparing.checked
+    monkeypatch.setattr(preparing, "checked", lambda asked: (info, seen(asked)[1]))
     write_cleaner(workspace.weights, 0.0)
     accept(["S-Lab-1.0"], [CATALOGUE["difface-swinir"]], workspace.weights)
     return info
@@ -69,7 +69,7 @@ def test_a_photo_is_restored_by_a_crop_of_the_restorers_own_size_and_told_with_i
 ):
     photo = sample_damaged[0]
     asked = Asked(photo, tmp_path / "out.png", "gfpgan", seed=3, device="cpu")
-    made = work.restore(workspace, asked, NOBODY)
+    made = restoring.restore(workspace, asked, NOBODY)
     before, after = images.read_photo(photo).pixels, images.read_photo(Path(made["result"])).pixels
     assert before.shape == after.shape and np.abs(before - after).max() > 0.05
     told = read_provenance(path_beside(Path(made["result"])))
@@ -94,9 +94,9 @@ def test_a_photo_is_restored_by_a_crop_of_the_restorers_own_size_and_told_with_i
 def test_without_its_file_nothing_is_read_and_nothing_else_is_used_instead(workspace: Workspace, tmp_path: Path):
     asked = Asked(tmp_path / "no-such-photo.png", tmp_path / "out.png", "gfpgan", {"version": "1.3"}, device="cpu")
     with pytest.raises(WeightsMissing, match=r"GFPGANv1\.3\.pth .* is not there.* weights get gfpgan-1\.3"):
-        work.restore(workspace, asked, NOBODY)
+        restoring.restore(workspace, asked, NOBODY)
     with pytest.raises(WeightsMissing, match=r"GFPGANv1\.3\.pth"):
-        work.prepare(workspace, asked, NOBODY)
+        preparing.prepare(workspace, asked, NOBODY)
     assert not list(tmp_path.glob("*.png"))
 
 
@@ -114,11 +114,11 @@ def test_a_file_that_is_another_one_and_a_licence_nobody_accepted_are_told(works
     version = read_options(find("gfpgan").options, {"version": "1.4"})
     (workspace.weights / "GFPGANv1.4.pth").write_bytes(b"<html>not found</html>")
     with pytest.raises(WeightsDamaged, match=r"GFPGANv1\.4\.pth"):
-        work.networks_of(find("gfpgan"), version, shared_toy_prior(), workspace.weights)
+        preparing.networks_of(find("gfpgan"), version, shared_toy_prior(), workspace.weights)
 
 
 def test_others_are_named_by_the_prior_they_use():
     prior = shared_toy_prior()
     for id in ("cleaner", "diffbir"):
         info = find(id)
-        assert work.networks_of(info, info.options(), prior, None) == dict(prior.sha256)
+        assert preparing.networks_of(info, info.options(), prior, None) == dict(prior.sha256)

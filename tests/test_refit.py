@@ -13,10 +13,12 @@ from engine import images
 from engine.faces import cut, detector, estimate_damage
 from engine.progress import SilentReport
 from engine.results import read_provenance
-from engine.studio import again, kept, work
-from engine.studio.finish import BadFinish, Finish, FinishOptions, Ground, Output, knobs_of, read_finish
+from engine.studio import again, kept, restoring
+from engine.studio.finish import BadFinish, Finish, FinishOptions, Output, knobs_of, read_finish
+from engine.studio.fitting import Ground
+from engine.studio.preparing import Asked
 from engine.studio.refit import NotRefitted, refit, save_refit
-from engine.studio.work import FOUND_AGAIN, Asked
+from engine.studio.restoring import FOUND_AGAIN
 from engine.workspace import Workspace
 
 QUIET = SilentReport()
@@ -26,7 +28,7 @@ SECONDS = 0.15
 
 
 def restored(workspace: Workspace, asked: Asked) -> tuple[dict, dict]:
-    told = work.restore(workspace, asked, QUIET)
+    told = restoring.restore(workspace, asked, QUIET)
     return told, read_provenance(Path(told["provenance"]))
 
 
@@ -146,4 +148,4 @@ def test_the_knobs_of_a_finish_say_that_finish():
 def test_a_blend_outside_its_range_is_refused(workspace, tmp_path, sample_damaged):
     asked = Asked(sample_damaged[0], tmp_path, "enlarge", finish=Finish(blend=1.5))
     with pytest.raises(BadFinish, match=r"The blend must be 0 to 1, got 1\.5"):
-        work.restore(workspace, asked, QUIET)
+        restoring.restore(workspace, asked, QUIET)

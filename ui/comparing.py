@@ -120,9 +120,9 @@ def draw() -> Drawn:
             seed = gr.Number(
                 0, label=say("seed"), info=say("seed_help"), precision=0, minimum=0, elem_id="compare-seed"
             )
-            button = gr.Button(say("compare"), variant="primary", elem_id="compare", elem_classes=["lk-main-button"])
+            button = gr.Button(say("compare"), variant="primary", elem_id="compare")
             work = part("work", elem_id="compare-work")
-            take = gr.Button(say("take"), elem_id="compare-take", elem_classes=["lk-plain-button"])
+            take = gr.Button(say("take"), elem_id="compare-take")
         with gr.Column(elem_id="bench-stage"):
             stage = viewer.draw("compare-viewer")
             table = part("comparison")
@@ -177,12 +177,22 @@ def _options(info: RestorerInfo) -> Form:
 def shown(drawn: Drawn, desk: Desk, board: Board, follower: Follower) -> tuple[Shown, ...]:
     """Give the components that follow the board."""
     lacking = Lacking(desk.studio.workspace.weights)
+    held: tuple[View, BoardView] | None = None
+
+    def now(view: View) -> BoardView:
+        """Look at the board once for all components of a refresh, which are given one view of the desk."""
+        nonlocal held
+        known = held
+        if known is None or known[0] is not view:
+            known = held = view, board.view()
+        return known[1]
+
     return (
         Shown(drawn.lacking, lambda view: [asdict(one) for one in lacking()]),
-        Shown(drawn.stage, lambda view: pictures(desk, board.view(), view)),
-        Shown(drawn.table, lambda view: table(desk, board.view())),
-        Shown(drawn.work, lambda view: progress(board.view(), view, follower)),
-        Shown(drawn.button, lambda view: not _busy(view, board), lambda ready: gr.update(interactive=ready)),
+        Shown(drawn.stage, lambda view: pictures(desk, now(view), view)),
+        Shown(drawn.table, lambda view: table(desk, now(view))),
+        Shown(drawn.work, lambda view: progress(now(view), view, follower)),
+        Shown(drawn.button, lambda view: not _busy(view, now(view)), lambda ready: gr.update(interactive=ready)),
         Shown(drawn.clean, clean_photos, lambda found: gr.update(choices=[(name, key) for name, key in found])),
     )
 
@@ -196,7 +206,7 @@ def connect(drawn: Drawn, desk: Desk, board: Board, page: Page, taken: tuple[Res
 
     def take(pane: str) -> list[Any]:
         with explained():
-            board.take_over(_way_of(pane, board.view()))
+            board.take_over(way_of(pane, board.view()))
         return restoring.kept_knobs(taken[0], desk.view(), taken[1])
 
     def begin(given: dict[Component, Any]) -> list[Any]:
@@ -263,8 +273,11 @@ def _lab_shown(source: str) -> Any:
     return gr.update(visible=source == LAB)
 
 
-def _way_of(pane: str, board: BoardView) -> int:
+def way_of(pane: str, board: BoardView) -> int:
     """Give which way made the picture of a pane, -1 for none; before one is picked, the viewer holds the last one."""
+    where = board.parts[board.at] if board.parts else Part()
+    if where.way is not None:  # all pictures are its
+        return where.way
     if not pane and board.known is not None:
         return len(board.known["ways"]) - 1
     kind, _, number = pane.partition("-")
@@ -294,8 +307,8 @@ def clean_photos(view: View) -> list[list[str]]:
     return [[say("clean_photo"), ""], *used]
 
 
-def _busy(view: View, board: Board) -> bool:
-    jobs = (view.job, board.view().job)
+def _busy(view: View, board: BoardView) -> bool:
+    jobs = (view.job, board.job)
     return any(job is not None and not job.over for job in jobs)
 
 

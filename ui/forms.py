@@ -33,8 +33,8 @@ def draw(kind: type[Options], *, advanced: bool, first: Iterable[str] = (), name
     Args:
         kind: a restorer's options.
         advanced: which half to draw.
-        name: what the controls' ids on the page begin with.
         first: names that stand before the others, in this order; the others follow as they are declared.
+        name: what the controls' ids on the page begin with.
     """
     order = list(first)
     found = [field for field in fields(kind) if choice(field).advanced is advanced]

@@ -9,7 +9,8 @@ from typing import Any
 from engine.errors import EngineError
 from engine.faces import OUTSIDE_NOTE, face_from_json
 from engine.restorers import choice, find
-from engine.studio.desk import CLOSE_SIZE, Desk
+from engine.studio.desk import Desk
+from engine.studio.desk.references import CLOSE_SIZE
 from engine.studio.proxies import Proxy
 from engine.studio.view import DamagedPhoto, ShownResult, View
 from ui import viewer

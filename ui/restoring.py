@@ -172,16 +172,15 @@ def _missing(view: View) -> str:
 def progress_of(job: Job, follower: Follower) -> dict[str, Any]:
     """Give how far a running job is, in words and as a share."""
     progress = follower.progress(job)
-    stopping = (job.folder / "stop").exists()
     if progress is None:
-        return {"stage": say("starting"), "step": "", "left": "", "share": None, "stopping": stopping}
+        return {"stage": say("starting"), "step": "", "left": "", "share": None, "stopping": job.stopping}
     known = progress.total > 1
     return {
         "stage": stage_name(progress.stage),
         "step": say("step", n=progress.done, m=progress.total) if known else "",
         "left": time_left(progress.seconds_left) if known and progress.done < progress.total else "",
         "share": progress.done / progress.total if known else None,
-        "stopping": stopping,
+        "stopping": job.stopping,
     }
 
 

@@ -191,6 +191,7 @@ WORDS: dict[str, str] = {
     "ways": "Restorers",
     "ways_help": "Up to {n}, all on the very same crop.",
     "lacking": "Not ready yet",
+    "lacking_of": "Not ready yet: {names}",
     "settings_of": "Settings: {name}",
     "compare_what": "What",
     "what_ways": "Restorers",

@@ -1,5 +1,6 @@
-// Marks in the list of restorers those that cannot work yet, and says below it what each lacks.
-const { make } = window.likeness;
+// Marks in the list of restorers those that cannot work yet, and says what each lacks: as the description of its box,
+// and below the list, where it unfolds.
+const { make, fill } = window.likeness;
 const find = (selector) => element.querySelector(selector);
 
 function mark(value) {
@@ -9,6 +10,7 @@ function mark(value) {
     const title = label.textContent.trim();
     const number = value.findIndex((one) => one.title === title);
     label.classList.toggle("lk-unready", number >= 0);
+    label.title = number >= 0 ? value[number].why : "";
     if (number >= 0) box.setAttribute("aria-describedby", "lk-lacks-" + value[number].id);
     else box.removeAttribute("aria-describedby");
   }
@@ -17,6 +19,7 @@ function mark(value) {
 function show() {
   const value = props.value || [];
   find(".lk-lacking").hidden = !value.length;
+  find("summary").textContent = fill(props.words.lacking_of, { names: value.map((one) => one.title).join(", ") });
   find("ul").replaceChildren(
     ...value.map((one) => make("li", { id: "lk-lacks-" + one.id }, make("strong", { text: one.title }), " ", one.why)),
   );

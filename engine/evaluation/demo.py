@@ -15,7 +15,7 @@ from engine.evaluation.sheet import write_sheet
 from engine.faces import cut, detector, head_mask
 from engine.progress import Report, stage
 from engine.restorers import Subject
-from engine.studio import work
+from engine.studio import preparing
 from engine.workspace import Workspace, write_json
 
 SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "person"
@@ -51,13 +51,13 @@ def run(
     references, damaged = (sorted((SAMPLE / name).glob("*.jpg")) for name in ("references", "damaged"))
     if not references or not damaged:
         raise NoSamplePerson(f"The sample person in {SAMPLE} is missing. Get the project's files again.")
-    people = work.library(workspace)
+    people = preparing.library(workspace)
     person = next((p for p in people.list() if p.name == NAME), None) or people.create(NAME)
     report.tick("reading the sample person", 0, 1)
     people.add(person, references, report)
     gallery = people.gallery(people.get(person.id))
-    tuned = work.personalize(workspace, person.id, recipe, report, device=device)
-    prior = work.shared_prior(device)
+    tuned = preparing.personalize(workspace, person.id, recipe, report, device=device)
+    prior = preparing.shared_prior(device)
     cases = [_case(file, prior.size) for file in damaged]
     arms = [
         Arm("input", "enlarge"),

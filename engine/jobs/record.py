@@ -58,6 +58,11 @@ class Job:
         return self.state in ENDS
 
     @property
+    def stopping(self) -> bool:
+        """True while somebody wants it to stop; it does so at its next tick."""
+        return not self.over and (self.folder / "stop").exists()
+
+    @property
     def paused(self) -> bool:
         """True while somebody wants it to wait; it does so from its next tick on."""
         return not self.over and (self.folder / "pause").exists()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine import images
 from engine.jobs import Event, Job, Runner
-from engine.studio import work
+from engine.studio import preparing, work
 from engine.studio.finish import Finish, Output, output_json
-from engine.studio.work import Asked
+from engine.studio.preparing import Asked
 from engine.workspace import Workspace, new_id
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Studio:
     def people(self) -> Library:
         """The people of this workspace; opening them loads the face networks, so it is put off until needed."""
         if self._library is None:
-            self._library = work.library(self.workspace)
+            self._library = preparing.library(self.workspace)
         return self._library
 
     def add_photos(self, person: str, paths: list[Path]) -> list[AddOutcome]:
@@ -111,20 +111,14 @@ class Studio:
         Raises:
             EngineError: the photo cannot be read; no job was begun.
         """
-        images.read_photo(photo)  # a bad file is refused here, before a worker is bothered
-        # Pictures of a person lie with the person, so that removing them leaves none behind.
-        home = self.people.folder(self.people.get(person)) / "runs" if person is not None else self.workspace.runs
-        run = home / new_id("run")
-        run.mkdir(parents=True)
-        kept = run / photo.name  # by its own name, which sentences and the provenance say
-        shutil.copyfile(photo, kept)
+        kept = self._into_run(photo, person)
         return self.runner.start(
             "restore",
             {
                 **self._common(),
                 "photo": str(kept),
                 "name": photo.name,
-                "out": str(run),
+                "out": str(kept.parent),
                 "restorer": restorer,
                 "options": dict(options or {}),
                 "person": person,
@@ -209,19 +203,14 @@ class Studio:
         Raises:
             EngineError: the photo cannot be read; no job was begun.
         """
-        images.read_photo(photo)
-        home = self.people.folder(self.people.get(person)) / "runs" if person is not None else self.workspace.runs
-        run = home / new_id("run")
-        run.mkdir(parents=True)
-        kept = run / photo.name
-        shutil.copyfile(photo, kept)
+        kept = self._into_run(photo, person)
         return self.runner.start(
             "compare",
             {
                 **self._common(),
                 "photo": str(kept),
                 "name": name or photo.name,
-                "out": str(run / "comparison"),
+                "out": str(kept.parent / "comparison"),
                 "ways": [asdict(way) for way in ways],
                 "damages": [damage if isinstance(damage, str) else dict(damage) for damage in damages],
                 "truth": str(truth.absolute()) if truth is not None else "",
@@ -232,6 +221,21 @@ class Studio:
                 "chosen": dict(chosen) if chosen is not None else None,
             },
         )
+
+    def _into_run(self, photo: Path, person: str | None) -> Path:
+        """Copy a photo into a new run folder, and give the copy.
+
+        Raises:
+            EngineError: the photo cannot be read, or there is no such person; nothing was made.
+        """
+        images.read_photo(photo)  # a bad file is refused here, before a worker is bothered
+        # Pictures of a person lie with the person, so that removing them leaves none behind.
+        home = self.people.folder(self.people.get(person)) / "runs" if person is not None else self.workspace.runs
+        run = home / new_id("run")
+        run.mkdir(parents=True)
+        kept = run / photo.name  # by its own name, which sentences and the provenance say
+        shutil.copyfile(photo, kept)
+        return kept
 
     def _common(self) -> dict[str, Any]:
         return {"workspace": str(self.workspace.root), "device": self.device}

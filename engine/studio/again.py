@@ -11,9 +11,9 @@ from engine import __version__
 from engine.errors import EngineError
 from engine.progress import Report
 from engine.results import read_provenance
-from engine.studio import enlarging, work
+from engine.studio import enlarging, preparing, restoring
 from engine.studio.finish import Finish, Output, finish_from
-from engine.studio.work import Asked, Chosen
+from engine.studio.preparing import Asked, Chosen
 from engine.workspace import Workspace, sha256_file
 
 if TYPE_CHECKING:
@@ -79,12 +79,12 @@ def restore_again(
     """Make a result once more; on the same machine it is the same file, bit for bit, if `out` has the same suffix.
 
     Returns:
-        What `work.restore` gives, `restorer`, and `identical`: whether the file is the same, None if the first one's
-        SHA-256 was not written down.
+        What `restoring.restore` gives, `restorer`, and `identical`: whether the file is the same, None if the first
+        one's SHA-256 was not written down.
 
     Raises:
         NotTheSame: restorer, options, prior or tuned model are not as they were.
-        EngineError: as `work.restore`.
+        EngineError: as `restoring.restore`.
         Cancelled: from the report; nothing was written.
     """
     told = repeat.told
@@ -106,14 +106,14 @@ def restore_again(
         anew=True,
     )
     try:
-        info, options = work.checked(asked)
+        info, options = preparing.checked(asked)
     except EngineError as error:
         raise NotTheSame(
             f"{repeat.result_name} was made by another Likeness: {error} {_that_likeness(told)}"
         ) from error
     report.tick("loading", 0, 1)
-    there = work.networks_of(
-        info, options, work.shared_prior(device, asked.prior, workspace.weights), workspace.weights
+    there = preparing.networks_of(
+        info, options, preparing.shared_prior(device, asked.prior, workspace.weights), workspace.weights
     )
     changed = sorted(part for part in there.keys() | told["prior"].keys() if there.get(part) != told["prior"].get(part))
     if changed and info.weights:
@@ -125,7 +125,7 @@ def restore_again(
         raise NotTheSame(
             f"{repeat.result_name} was made with another prior: {', '.join(changed)} differ. {_that_likeness(told)}"
         )
-    made = work.restore(workspace, asked, report)
+    made = restoring.restore(workspace, asked, report)
     first = str(told["result_sha256"])
     same = sha256_file(Path(made["result"])) == first if first else None
     return {**made, "restorer": asked.restorer, "identical": same}
@@ -145,7 +145,7 @@ def _tuned_as_told(workspace: Workspace, told: Mapping[str, Any]) -> TunedModel:
         if found.fingerprint != wanted:
             continue
         files: Mapping[str, str] = told["tuned_sha256"]
-        if files and files != work.sha256_of(found):
+        if files and files != preparing.sha256_of(found):
             raise NotTheSame(
                 f"The tuned model {wanted[:12]} in {folder} was made anew since, and its weights differ. Put back the "
                 "folder as it was, or restore the photo anew."

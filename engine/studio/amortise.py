@@ -70,7 +70,7 @@ def read_people(people: Path, workspace: Workspace, report: Report) -> list[Gall
         EngineError: there is no such folder.
     """
     from engine.people import NoSuchPerson
-    from engine.studio.work import library
+    from engine.studio.preparing import library
 
     known = library(workspace)
     galleries: list[Gallery] = []

@@ -20,8 +20,8 @@ from engine.errors import EngineError
 from engine.images import NotSaved
 from engine.progress import Cancelled, FileState, Report
 from engine.results import read_provenance, settings_of
-from engine.studio import work
-from engine.studio.work import Asked
+from engine.studio import preparing, restoring
+from engine.studio.preparing import Asked, Ready
 from engine.workspace import DiskFull, FileRefused, Workspace, sha256_file
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def restore_folder(workspace: Workspace, folder: Path, asked: Asked, report: Rep
     written over, and results in the folder are not taken for photos.
 
     Args:
-        workspace: as `work.restore`.
+        workspace: as `restoring.restore`.
         folder: of the photos; only read, unless results shall lie there.
         asked: how; `photo` is not read, and `out` is the folder of the results, made if it is not there, or the very
             `folder` for beside each photo.
@@ -100,12 +100,12 @@ def restore_folder(workspace: Workspace, folder: Path, asked: Asked, report: Rep
         EngineError: the folder holds no photos, or what is asked for cannot be; nothing was restored then.
         Cancelled: from the report, before the first photo.
     """
-    work.checked(asked)
+    preparing.checked(asked)
     found = images.list_photos(folder)
     _check_target(asked.out)
     earlier = _Earlier(folder, asked.out)
     photos = [photo for photo in found if not earlier.is_result(photo)]
-    ready = work.prepare(workspace, asked, report)
+    ready = preparing.prepare(workspace, asked, report)
     rows: list[FileRow] = []
     ended, stopped, unsaved = "", False, 0
     within = _Within(report, len(photos))
@@ -139,7 +139,7 @@ def restore_folder(workspace: Workspace, folder: Path, asked: Asked, report: Rep
     return Batch(folder, tuple(rows), len(photos) - len(rows), ended, stopped)
 
 
-def _restored(ready: work.Ready, asked: Asked, folder: Path, earlier: _Earlier, report: Report) -> FileRow:
+def _restored(ready: Ready, asked: Asked, folder: Path, earlier: _Earlier, report: Report) -> FileRow:
     """Restore one photo, or find that it is done; `asked.out` is the folder of the result."""
     photo = asked.photo
     name = str(photo.relative_to(folder))
@@ -157,7 +157,7 @@ def _restored(ready: work.Ready, asked: Asked, folder: Path, earlier: _Earlier, 
         raise TargetUnusable(
             f"No folder {asked.out} can be made: {error.strerror}. Choose another --out-dir."
         ) from error
-    made = work.restore_with(ready, asked, report)
+    made = restoring.restore_with(ready, asked, report)
     earlier.add(Path(made["provenance"]))
     return FileRow(name, "done", made["result"], "", made["seconds"])
 

@@ -74,8 +74,7 @@ class Board:
         self._lock = RLock()
         self._at = 0
         self._notice_read = ""
-        jobs = [job for job in desk.studio.runner.jobs() if job.kind == "compare"]
-        self._job = max(jobs, key=lambda job: job.created).id if jobs else ""
+        self._job = next((job.id for job in desk.studio.runner.jobs() if job.kind == "compare"), "")
         self._read: tuple[str, int] = ("", 0)
         self._known: dict[str, Any] | None = None
         self._proxies: dict[str, Proxy] = {}

@@ -17,11 +17,11 @@ import numpy as np
 from engine import images, metrics
 from engine.errors import EngineError
 from engine.progress import Report, stage
-from engine.studio import work
+from engine.studio import preparing, restoring
 from engine.studio.contact_sheet import write_sheet
 from engine.studio.lab import damaged, read_lab
+from engine.studio.preparing import Asked, Chosen, Ready
 from engine.studio.shelf import shelf
-from engine.studio.work import Asked, Ready
 from engine.workspace import Workspace, sha256_file, write_json
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Comparing:
     seed: int = 0
     face: int | None = None
     device: str = "auto"
-    chosen: work.Chosen | None = None
+    chosen: Chosen | None = None
     name: str = ""
     """What the photo is called; its file's name if not given."""
 
@@ -155,7 +155,7 @@ def _having_weights(workspace: Workspace, asked: Comparing) -> tuple[Comparing, 
     kept: list[Way] = []
     said: list[str] = []
     for way in asked.ways:
-        info, options = work.checked(_asked(asked, way))
+        info, options = preparing.checked(_asked(asked, way))
         why = lacking(info, workspace.weights, options)
         if why:
             said.append(f"{way.label or info.title} was left out. {why}")
@@ -201,13 +201,13 @@ def _prepared(
     if asked.chosen is not None:
         faces = (asked.chosen.face,)
     else:
-        faces = work.find_faces(photo, "auto", workspace.weights, asked.device)
+        faces = restoring.find_faces(photo, "auto", workspace.weights, asked.device)
         if not faces:
-            raise work.NoFaceFound(f"No face found in {asked.photo.name}. Mark it on the page first.")
-    ready = [work.prepare(workspace, one, report) for one in ones]
+            raise restoring.NoFaceFound(f"No face found in {asked.photo.name}. Mark it on the page first.")
+    ready = [preparing.prepare(workspace, one, report) for one in ones]
     if asked.chosen is not None:
         return faces[0], ready
-    face, _ = work.choose_face(photo, faces, ones[0], ready[0].gallery, ready[0].prior.size)
+    face, _ = restoring.choose_face(photo, faces, ones[0], ready[0].gallery, ready[0].prior.size)
     return face, ready
 
 
@@ -283,7 +283,7 @@ def _restored(
     """Give a restorer the crop at its own size, and its answer at the size of the comparison."""
     from engine.restorers import Context
 
-    context = Context(lambda: work.shared_prior(asked.device), one.weights, asked.device)
+    context = Context(lambda: preparing.shared_prior(asked.device), one.weights, asked.device)
     restorer, unloaded = shelf().get(one.info, context)
     for sentence in unloaded:
         report.tick(sentence, 0, 1)
@@ -418,7 +418,7 @@ def swept(restorer: str, options: Mapping[str, Any], knob: str, *, seed: int, co
     )
 
 
-def comparing_from(arguments: Mapping[str, Any], chosen: work.Chosen | None) -> Comparing:
+def comparing_from(arguments: Mapping[str, Any], chosen: Chosen | None) -> Comparing:
     """Read what a job was asked to compare, as `Studio.start_comparing` wrote it."""
     return Comparing(
         photo=Path(arguments["photo"]),

@@ -19,7 +19,8 @@ from engine.jobs import Job
 from engine.results import path_beside, read_provenance
 from engine.studio import kept
 from engine.studio.enlarging import LANCZOS
-from engine.studio.finish import Finish, Ground, Output, finish_from, joined, output_from, save
+from engine.studio.finish import Finish, Output, finish_from, output_from
+from engine.studio.fitting import Ground, joined, save
 from engine.studio.proxies import LONGEST_SIDE, Proxy, make_proxy, make_quick_proxy
 from engine.workspace import Workspace, fingerprint, sha256_file, trash, write_json
 

@@ -10,8 +10,8 @@ import numpy as np
 from engine import images
 from engine.errors import EngineError
 from engine.progress import Report
-from engine.studio import work
-from engine.studio.work import Asked, Chosen
+from engine.studio import preparing, restoring
+from engine.studio.preparing import Asked, Chosen
 from engine.workspace import Workspace
 
 BLUR = 0.04
@@ -34,17 +34,17 @@ def restore_as(workspace: Workspace, asked: Asked, report: Report, *, consent: b
 
     Args:
         workspace: whose people.
-        asked: as for `work.restore`, with a person; its output folder or file is new. The largest face is taken unless
-            a number is asked for.
+        asked: as for `restoring.restore`, with a person; its output folder or file is new. The largest face is taken
+            unless a number is asked for.
         report: followed.
         consent: that the person shown and the person put in their place agree.
 
     Returns:
-        As `work.restore`, and `blurred`, the path of the blurred photo.
+        As `restoring.restore`, and `blurred`, the path of the blurred photo.
 
     Raises:
         ConsentNeeded: no consent, or no person.
-        EngineError, Cancelled: as `work.restore`.
+        EngineError, Cancelled: as `restoring.restore`.
     """
     from engine.faces import cut, paste
 
@@ -54,15 +54,17 @@ def restore_as(workspace: Workspace, asked: Asked, report: Report, *, consent: b
         )
     if asked.person is None:
         raise ConsentNeeded("Say whose face it shall become with --as NAME.")
-    work.checked(asked)
+    preparing.checked(asked)
     photo = images.read_photo(asked.photo)
     pixels = photo.pixels
     report.tick("finding the face", 0, 1)
-    faces = work.find_faces(pixels, asked.detector, workspace.weights, asked.device)
+    faces = restoring.find_faces(pixels, asked.detector, workspace.weights, asked.device)
     if not faces:
-        raise work.NoFaceFound(f"No face found in {asked.photo.name}. Use a photo in which a face is plain to see.")
+        raise restoring.NoFaceFound(
+            f"No face found in {asked.photo.name}. Use a photo in which a face is plain to see."
+        )
     # Not the face that is nearest to the person: the point is that it is somebody else's.
-    face, number = work.choose_face(pixels, faces, replace(asked, face=asked.face or 1), None, 256)
+    face, number = restoring.choose_face(pixels, faces, replace(asked, face=asked.face or 1), None, 256)
     report.tick("finding the face", 1, 1)
     crop = cut(pixels, face, 512)
     blurred, _ = paste(pixels, crop, blur_face(crop.pixels))
@@ -71,7 +73,7 @@ def restore_as(workspace: Workspace, asked: Asked, report: Report, *, consent: b
     chosen = Chosen(face, number, len(faces), asked.face)
     options = {"auto": False, "start": 0.5, **(asked.options or {})}
     try:
-        made = work.restore(workspace, replace(asked, photo=beside, chosen=chosen, options=options), report)
+        made = restoring.restore(workspace, replace(asked, photo=beside, chosen=chosen, options=options), report)
     except BaseException:
         beside.unlink(missing_ok=True)  # it is of no use alone
         raise

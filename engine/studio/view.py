@@ -55,7 +55,7 @@ class ShownReference:
     preview: str
     """Name of its preview; "" where there is no face to show."""
     close: str
-    """Name of the larger one, `CLOSE_SIZE` px; "" likewise."""
+    """Name of the larger one, `desk.references.CLOSE_SIZE` px; "" likewise."""
     eyes: tuple[tuple[float, float], ...]
     """Both eyes as shares of the larger one's side, the left of the picture first."""
     used: bool

@@ -169,9 +169,9 @@ def _overrule(call: Call, name: str, references: list[str], word: Literal["keep"
 
 
 def _library(workspace: Workspace) -> Library:
-    from engine.studio import work
+    from engine.studio import preparing
 
-    return work.library(workspace)
+    return preparing.library(workspace)
 
 
 def _described(library: Library, person: Person) -> dict[str, Any]:

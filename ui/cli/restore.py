@@ -192,7 +192,7 @@ def edit(
 def _restore_one(call: Call, asked: Asked, out: Path | None) -> dict[str, Any]:
     """Restore a photo into `out`, or into a file of a free name in the folder `asked.out`."""
     from engine import images
-    from engine.studio import work
+    from engine.studio import restoring
 
     photo = images.read_photo(asked.photo)
     target = out or images.result_path(photo, asked.photo, asked.out)
@@ -201,7 +201,7 @@ def _restore_one(call: Call, asked: Asked, out: Path | None) -> dict[str, Any]:
         _refuse_taken(asked.output.layer)
     with call.holding() as workspace, call.following() as report:
         report.tick("loading", 0, 1)
-        made = work.restore(workspace, replace(asked, out=target), report)
+        made = restoring.restore(workspace, replace(asked, out=target), report)
     return {**made, "restorer": asked.restorer, "identical": None}
 
 

@@ -47,21 +47,21 @@ def tune(
     ] = False,
 ) -> None:
     """Personalize to a person's good photos. Stop at any time; the same command goes on."""
-    from engine.studio import work
+    from engine.studio import preparing
 
     if estimate:
         from engine.tuning.estimate import room_for
 
-        found = work.estimate_tuning(call.workspace, name, recipe, device=call.device, prior_name=prior)
+        found = preparing.estimate_tuning(call.workspace, name, recipe, device=call.device, prior_name=prior)
         value = {key: getattr(found, key) for key in ("seconds", "memory", "disk", "kept")}
         too_little = room_for(found, call.workspace.people)
         call.answer({**_no_tuning(name, recipe), "estimate": value}, [found.sentence, *filter(None, [too_little])])
         return
     with call.holding() as workspace, call.following() as report:
         report.tick("loading", 0, 1)
-        person = work.library(workspace).get(name)
+        person = preparing.library(workspace).get(name)
         if more or more_guide:
-            tuned = work.personalize_more(
+            tuned = preparing.personalize_more(
                 workspace,
                 person.id,
                 recipe,
@@ -72,7 +72,7 @@ def tune(
                 prior_name=prior,
             )
         else:
-            tuned = work.personalize(workspace, person.id, recipe, report, device=call.device, prior_name=prior)
+            tuned = preparing.personalize(workspace, person.id, recipe, report, device=call.device, prior_name=prior)
     known = tuned.manifest
     value = {
         "person": person.name,
@@ -163,15 +163,15 @@ def export_lora(
     ] = "kohya",
 ) -> None:
     """Write a person's LoRA for other programs: good for generating there, not for restoring."""
-    from engine.studio import work
+    from engine.studio import preparing
     from engine.tuning import export_lora as write
     from engine.tuning import read_tuned
 
     workspace = call.workspace
-    people = work.library(workspace)
+    people = preparing.library(workspace)
     person = people.get(name)
-    base = work.shared_prior(call.device, prior, workspace.weights)
-    tuned = read_tuned(work.tuned_folder(workspace, base, people.gallery(person), recipe))
+    base = preparing.shared_prior(call.device, prior, workspace.weights)
+    tuned = read_tuned(preparing.tuned_folder(workspace, base, people.gallery(person), recipe))
     write.export_lora(tuned, out, style)
     value = {"person": person.name, "file": str(out), "style": style, "prompt": tuned.prompt, "note": write.USE}
     call.answer(value, [f"{out}: say {tuned.prompt!r} to mean {person.name}. {write.USE}"])

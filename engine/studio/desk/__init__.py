@@ -1,0 +1,260 @@
+"""The desk: what a page shows and goes on showing after a reload or a restart.
+
+On it lie one person, one damaged photo, the last job and the knobs. All of it is a small JSON file in the workspace;
+the page keeps nothing. Looking through photos takes seconds, so one thread of the desk does it, file by file, and the
+page asks how far it is. Restoring itself runs in the worker, as ever.
+
+What a browser is shown are proxies (see `engine.studio.proxies`) in one folder of the cache that holds nothing else.
+They last as long as the desk is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import EngineError
+from engine.jobs import Job
+from engine.studio.desk.clerk import Clerk
+from engine.studio.desk.damaged import Damaged, chosen_face
+from engine.studio.desk.references import References
+from engine.studio.desk.results import Results
+from engine.studio.finish import finish_from, knobs_of, read_finish
+from engine.studio.view import View
+from engine.workspace import trash
+
+if TYPE_CHECKING:
+    from engine.people import Person
+    from engine.studio import Studio
+
+
+class NothingToRestore(EngineError):
+    """A restoration was asked for before there were references and a photo."""
+
+
+class NotDroppedHere(EngineError):
+    """A file was named that did not come in through the page."""
+
+
+class Desk:
+    """One desk in one workspace. Every method may be called from any thread and returns at once."""
+
+    def __init__(self, studio: Studio) -> None:
+        """Open the desk; `lay_out` brings back what was on it."""
+        self.studio = studio
+        self.previews = studio.workspace.cache / "previews"
+        self.uploads = studio.workspace.cache / "uploads"
+        """Where the page puts files that are dropped on it."""
+        self._clear_cache()
+        self._clerk = Clerk(studio.workspace)
+        self._references = References(studio, self._clerk, self.previews)
+        self._damaged = Damaged(self._clerk, self.previews)
+        self._results = Results(studio, self._clerk, self.previews)
+
+    def lay_out(self) -> None:
+        """Begin to lay out what was on the desk when it was last closed.
+
+        Apart from opening, since reading photos would slow down whatever else is being started.
+        """
+        self._damaged.lay_out()
+        self._references.begin()
+
+    def close(self) -> None:
+        """End the desk's thread after the file that it is at, and delete the previews."""
+        self._clerk.close()
+        self._clear_cache()
+
+    # What a user does.
+
+    def choose_person(self, name: str) -> None:
+        """Put a known person on the desk, or an empty place for somebody new."""
+        self._references.choose(name)
+
+    def add_references(self, files: Sequence[Path], *, name: str) -> None:
+        """Take dropped files as photos of a person, who is made when there is nobody of that name.
+
+        Raises:
+            NotDroppedHere: a file is not among those that came in through the page.
+        """
+        self._references.add([self._dropped(file) for file in files], name)
+
+    def overrule(self, reference: str, *, used: bool) -> None:
+        """Use a face, or leave it out, whatever its verdict; going back to the verdict takes the overruling away."""
+        self._references.overrule(reference, used=used)
+
+    def put_photo(self, file: Path) -> None:
+        """Take a dropped file as the damaged photo.
+
+        Raises:
+            NotDroppedHere: the file did not come in through the page.
+        """
+        dropped, noted = self._dropped(file), self._clerk.noted
+        with self._clerk.lock:
+            job = self._results.job(noted.job)
+            noted.job_read = noted.job_read or (job is not None and job.over)
+            self._damaged.put(dropped)
+
+    def choose_face(self, number: int | None) -> None:
+        """Choose which face of the damaged photo is restored, from 1; None lets the person decide."""
+        self._damaged.choose_face(number)
+
+    def mark_face(self, points: Sequence[tuple[float, float]]) -> None:
+        """Take both eyes and the mouth as the user marked them: of the chosen face, of the only one, or of a new one.
+
+        Args:
+            points: three, in px of the upright photo, in any order that a face can have.
+
+        Raises:
+            EngineError: the points cannot be a face's; the sentence says why.
+        """
+        self._damaged.mark_face(points)
+
+    def keep_knobs(self, knobs: Mapping[str, Any]) -> None:
+        """Remember how the knobs stand."""
+        with self._clerk.lock:
+            self._clerk.noted.knobs = dict(knobs)
+            self._clerk.write()
+
+    def start(
+        self, *, options: Mapping[str, Any], recipe: str, seed: int, finish: Mapping[str, Any] | None = None
+    ) -> Job:
+        """Begin to restore the photo with the person.
+
+        Args:
+            options: of the restorer, by name.
+            recipe: of the tuning.
+            seed: of the noise.
+            finish: knobs of `FinishOptions`, by name.
+
+        Raises:
+            NothingToRestore: something is missing; the sentence says what.
+            EngineError: from the runner, such as when it is busy.
+        """
+        photo, person = self._damaged.photo, self.person
+        if person is None or not any(shown.used for shown in self._references.shown):
+            raise NothingToRestore("There is no good photo of the person yet. Drop at least one first.")
+        if photo is None:
+            raise NothingToRestore("There is no damaged photo yet. Drop it first.")
+        job = self.studio.start_restoring(
+            photo.file,
+            person=person.id,
+            options=options,
+            recipe=recipe,
+            seed=seed,
+            face=photo.chosen,
+            chosen=chosen_face(photo),
+            finish=read_finish(finish or {}),
+        )
+        knobs = {"options": dict(options), "recipe": recipe, "seed": seed, "finish": dict(finish or {})}
+        with self._clerk.lock:
+            self._clerk.noted.job, self._clerk.noted.job_read = job.id, False
+            self.keep_knobs(knobs)
+        return job
+
+    @property
+    def person(self) -> Person | None:
+        """Who is on the desk; None when there is nobody."""
+        return self._references.person()
+
+    def photo_to_compare(self) -> tuple[Path, dict[str, Any] | None]:
+        """Give the photo on the desk, and its face as `Studio.start_comparing` takes it.
+
+        Raises:
+            NothingToRestore: there is none.
+        """
+        photo = self._damaged.photo
+        if photo is None:
+            raise NothingToRestore("There is no photo yet. Drop it on the Restore screen first.")
+        return photo.file, chosen_face(photo)
+
+    def stop(self) -> None:
+        """Ask the running job to stop at its next step."""
+        running = self.studio.runner.current()
+        if running is not None:
+            self.studio.runner.stop(running.id)
+
+    def tell(self, place: str, sentence: str) -> None:
+        """Leave a notice at `references` or `photo`; one that already stands there is not repeated."""
+        self._clerk.tell(place, sentence)
+
+    def forget_notice(self, place: str, index: int) -> None:
+        """Take a notice away once it was read; of the work there is one, at `work`."""
+        if place != "work":
+            self._clerk.forget(place, index)
+            return
+        with self._clerk.lock:
+            self._clerk.noted.job_read = True
+            self._clerk.write()
+
+    def step_result(self, by: int) -> None:
+        """Show the next result of the photo, or one before."""
+        self._results.step(self._damaged.photo, by)
+
+    def refit(self, finish: Mapping[str, Any]) -> None:
+        """Show the result with other knobs of `FinishOptions`, at once, without restoring; its file follows.
+
+        A result that cannot be fitted again stays as it is, and a notice at the photo says why.
+
+        Raises:
+            BadOption: a knob is outside its range.
+        """
+        self._results.refit(self._damaged.photo, finish)
+
+    def take_settings(self) -> None:
+        """Set the knobs as the result that is shown was made.
+
+        Raises:
+            NothingToRestore: no result is shown.
+        """
+        with self._clerk.lock:
+            shown = self._results.shown()
+            if shown is None:
+                raise NothingToRestore("No result is shown whose settings could be taken. Restore the photo first.")
+            known = shown.provenance
+            taken = {"options": dict(known["options"]), "seed": int(known["seed"]), "recipe": str(known["recipe"])}
+            taken["finish"] = knobs_of(finish_from(known["finish"]))
+            self.keep_knobs({**self._clerk.noted.knobs, **taken})
+
+    # What a page sees.
+
+    def view(self) -> View:
+        """Give what lies on the desk now."""
+        with self._clerk.lock:
+            job, noted, photo = self._results.follow(), self._clerk.noted, self._damaged.photo
+            results = self._results.of(photo)
+            return View(
+                person=noted.person,
+                known=self._references.known,
+                references=self._references.shown,
+                looking=self._references.looking,
+                reference_notices=self._clerk.notices("references"),
+                photo=photo,
+                photo_coming=self._damaged.coming,
+                photo_notices=self._clerk.notices("photo"),
+                job=job,
+                result=self._results.shown(),
+                results=len(results),
+                result_number=results.index(noted.result) + 1 if noted.result in results else 0,
+                knobs=noted.knobs,
+            )
+
+    @property
+    def job_read(self) -> bool:
+        """Whether the user closed what the last job had to say."""
+        return self._clerk.noted.job_read
+
+    # Its files.
+
+    def _dropped(self, file: Path) -> Path:
+        """Give the file if it lies where the page puts what is dropped; a browser may name any file of the machine."""
+        place = file.resolve()
+        if not place.is_relative_to(self.uploads.resolve()) or not place.is_file():
+            raise NotDroppedHere(f"{file.name or 'The file'} was not dropped on this page. Drop it again.")
+        return place
+
+    def _clear_cache(self) -> None:
+        for folder in (self.previews, self.uploads):
+            if folder.exists():
+                trash(folder)
+            folder.mkdir(mode=0o700)

@@ -1,0 +1,156 @@
+"""The damaged photo on the desk: taken in, its faces found, and one of them chosen or marked by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from engine import images
+from engine.errors import EngineError
+from engine.studio.desk.clerk import Clerk
+from engine.studio.proxies import make_proxy
+from engine.studio.view import DamagedPhoto, FoundFace, found_face, read_found_face
+from engine.workspace import new_id, sha256_file, trash
+
+
+class Damaged:
+    """The damaged photo of a desk. For any thread; the clerk's own does what takes long."""
+
+    def __init__(self, clerk: Clerk, previews: Path) -> None:
+        """Take the folder of the previews; `lay_out` shows the photo that is written down."""
+        self._clerk, self._previews = clerk, previews
+        self.photo: DamagedPhoto | None = None
+        self._coming = 0
+
+    @property
+    def coming(self) -> bool:
+        """Whether a photo is being read, or its faces are being looked for."""
+        return self._coming > 0
+
+    def lay_out(self) -> None:
+        """Begin to show again the photo that was on the desk when it was last closed."""
+        if self._clerk.noted.photo is not None:
+            self._coming += 1
+            self._clerk.hand_over("photo", self._lay_out)
+
+    def put(self, file: Path) -> None:
+        """Take a dropped file as the damaged photo."""
+        with self._clerk.lock:
+            self._coming += 1
+            self._clerk.forget_all("photo")
+        self._clerk.hand_over("photo", self._take, file)
+
+    def choose_face(self, number: int | None) -> None:
+        """Choose which face is restored, from 1; None lets the person decide."""
+        with self._clerk.lock:
+            noted = self._clerk.noted.photo
+            if self.photo is None or noted is None:
+                return
+            chosen = number if number is not None and 1 <= number <= len(self.photo.faces) else None
+            self.photo = replace(self.photo, chosen=chosen)
+            noted["chosen"] = chosen
+            self._clerk.write()
+
+    def mark_face(self, points: Sequence[tuple[float, float]]) -> None:
+        """As `Desk.mark_face`."""
+        from engine.faces import face_from_points
+
+        with self._clerk.lock:
+            photo, noted = self.photo, self._clerk.noted.photo
+            if photo is None or noted is None:
+                return
+            marked = found_face(face_from_points(points, (photo.width, photo.height)), by_hand=True)
+            faces = list(photo.faces)
+            corrected = _face_meant(photo, marked)
+            if corrected is None:
+                faces.append(marked)
+                corrected = len(faces) - 1
+            else:
+                faces[corrected] = marked
+            self.photo = replace(photo, faces=tuple(faces), chosen=corrected + 1)
+            noted["faces"], noted["chosen"] = [asdict(face) for face in faces], corrected + 1
+            self._clerk.write()
+
+    def _take(self, file: Path) -> None:
+        try:
+            photo = images.read_photo(file)
+            folder = self._clerk.folder / new_id("photo")
+            folder.mkdir(mode=0o700)
+            kept = file.replace(folder / file.name)
+            proxy = make_proxy(photo, sha256_file(kept), self._previews)
+        except BaseException:
+            self._came()
+            file.unlink(missing_ok=True)  # it was a copy, and photos are not left lying about
+            raise
+        with self._clerk.lock:
+            old = self._clerk.noted.photo
+            # The photo is shown at once; its faces follow.
+            self.photo = DamagedPhoto(kept, photo.width, photo.height, proxy, ())
+            self._clerk.noted.photo = {"file": f"{folder.name}/{kept.name}", "faces": [], "chosen": None}
+            self._clerk.write()
+        if old is not None:
+            self._remove(self._clerk.folder / old["file"])
+        try:
+            self._find_faces(kept, photo)
+        finally:
+            self._came()
+
+    def _find_faces(self, kept: Path, photo: images.Photo) -> None:
+        from engine.faces import detector
+
+        # Without networks of the user's and without the cleaner: the page never loads torch. The worker looks closer.
+        faces = tuple(found_face(face) for face in detector("auto").find(photo.pixels))
+        with self._clerk.lock:
+            noted = self._clerk.noted.photo
+            if self.photo is not None and self.photo.file == kept and noted is not None:
+                self.photo = replace(self.photo, faces=faces)
+                noted["faces"] = [asdict(face) for face in faces]
+                self._clerk.write()
+
+    def _lay_out(self) -> None:
+        noted = self._clerk.noted.photo
+        if noted is None:
+            return
+        try:
+            kept = self._clerk.folder / noted["file"]
+            photo = images.read_photo(kept)
+            proxy = make_proxy(photo, sha256_file(kept), self._previews)
+        except EngineError:
+            with self._clerk.lock:
+                self._clerk.noted.photo = None
+                self._clerk.write()
+            raise
+        finally:
+            self._came()
+        faces = tuple(read_found_face(face) for face in noted["faces"])
+        with self._clerk.lock:
+            if self.photo is None:
+                self.photo = DamagedPhoto(kept, photo.width, photo.height, proxy, faces, noted["chosen"])
+
+    def _came(self) -> None:
+        with self._clerk.lock:
+            self._coming -= 1
+
+    def _remove(self, file: Path) -> None:
+        if file.parent.parent == self._clerk.folder and file.parent.exists():
+            trash(file.parent)
+
+
+def chosen_face(photo: DamagedPhoto) -> dict[str, Any] | None:
+    """Give the face that the user chose or marked; None lets the person decide among all that the worker finds."""
+    if photo.chosen is None:
+        return None
+    face = photo.faces[photo.chosen - 1].face
+    return {"face": dict(face), "number": photo.chosen, "of": len(photo.faces)}
+
+
+def _face_meant(photo: DamagedPhoto, marked: FoundFace) -> int | None:
+    """Give which of the faces found is meant by marks: the one whose box holds their middle."""
+    across, down = (sum(axis) / len(marked.marks) for axis in zip(*marked.marks, strict=True))
+    for number, face in enumerate(photo.faces):
+        left, top, right, bottom = face.box
+        if left <= across <= right and top <= down <= bottom:
+            return number
+    return None
