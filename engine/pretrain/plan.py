@@ -49,7 +49,10 @@ PLANS: dict[str, Plan] = {
             Stage("prior", 256, 10_400, 8, 4e-4, cooldown=0.5),
         ),
     ),
-    "more": Plan("more", (Stage("prior", 256, 24_000, 8, 4e-4, cooldown=0.4),)),
+    "more": Plan(
+        "more",
+        (Stage("cleaner", 256, 16_000, 8, 4e-4, cooldown=0.6), Stage("prior", 256, 24_000, 8, 4e-4, cooldown=0.4)),
+    ),
     "long": Plan(
         "long",
         (
