@@ -40,11 +40,13 @@ def shared_props() -> dict[str, Any]:
 
 
 def head() -> str:
-    """Give what belongs into the page's head: the style sheet and the script that all parts share.
+    """Give what belongs into the page's head: the style sheets, the shared one first, and the script that all parts share.
 
     Gradio rewrites the selectors of what it is given as `css`, and takes `:is(a, b)` apart at its comma.
     """
-    style = (ASSETS / "likeness.css").read_text(encoding="utf-8")
+    shared = ASSETS / "likeness.css"
+    sheets = [shared, *sorted(sheet for sheet in ASSETS.glob("*.css") if sheet != shared)]
+    style = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
     script = (ASSETS / "common.js").read_text(encoding="utf-8")
     return f"<style>\n{style}\n</style>\n<script>\n{script}\n</script>"
 
