@@ -40,7 +40,7 @@ def shared_props() -> dict[str, Any]:
 
 
 def head() -> str:
-    """Give what belongs into the page's head: the style sheets, the shared one first, and the script that all parts share.
+    """Give what belongs into the page's head: the style sheets, the shared one first, and the script for all parts.
 
     Gradio rewrites the selectors of what it is given as `css`, and takes `:is(a, b)` apart at its comma.
     """
