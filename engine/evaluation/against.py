@@ -263,10 +263,12 @@ def _our_prior(precision: str, widths: Any) -> Prior:
     from torch import nn
 
     from engine.prior.bundle import Prior
+    from engine.prior.device import native_bfloat16
     from engine.prior.diffbir import keys
     from engine.prior.diffbir.kinds import KINDS
     from engine.prior.diffbir.networks import ClipText, LatentAutoencoder
     from engine.prior.diffbir.widths import empty, shapes
+    from engine.prior.packed import can_pack, keep_layout, pack
 
     networks = empty(widths, ("denoiser", "guide"))
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -279,8 +281,10 @@ def _our_prior(precision: str, widths: Any) -> Prior:
                 whole = whole.narrow(axis, first, end - first).clone()
             state[name] = whole.reshape(shapes(part, widths)[name]).to(dtype)
         network.load_state_dict(state, assign=True)
-        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        keep_layout(network)
         network.eval().requires_grad_(False)
+        if dtype == torch.bfloat16 and native_bfloat16(torch.device("cpu")) and can_pack():
+            pack(network)
     return Prior(
         name="diffbir-v2",
         size=512,

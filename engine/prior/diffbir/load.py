@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.errors import EngineError
 from engine.prior.bundle import Prior
-from engine.prior.device import choose
+from engine.prior.device import choose, native_bfloat16
 from engine.prior.diffbir.cleaners import read_cleaner
 from engine.prior.diffbir.convert import convert
 from engine.prior.diffbir.fit import Fit, fit, smaller
+from engine.prior.diffbir.halves import halved
 from engine.prior.diffbir.kinds import HOLDS, KINDS, SIZE, Kind, find
 from engine.prior.diffbir.networks import ClipText, LatentAutoencoder
-from engine.prior.diffbir.storing import mapped
+from engine.prior.diffbir.storing import mapped, mapped_half
 from engine.prior.diffbir.widths import FULL, PARTS, Widths, empty
+from engine.prior.packed import can_pack, held_by, keep_layout, pack
 from engine.progress import Tick, silent
 from engine.weights import CATALOGUE, WeightFile, WeightsDamaged, WeightsMissing, locate, mark, verify
 from engine.workspace import write_json
@@ -195,8 +197,12 @@ def assemble(
     """Make a prior of stored networks. Numbers stay in the files until they are needed, where precision allows it."""
     less = smaller(chosen, device)
     networks = empty(widths)
+    # A card gets its numbers by a copy in any case.
+    small = chosen.precision == "bf16" and device.type == "cpu"
+    halves = {part: halved(folder, part, files[part]) if small else None for part in networks}
     for part, network in networks.items():
-        _fill(network, folder / files[part].name)
+        half = halves[part]
+        _fill(network, mapped(folder / files[part].name) if half is None else mapped_half(half), folder, files[part])
     networks["cleaner"] = read_cleaner(mapped(folder / files["cleaner"].name), folder / files["cleaner"].name)
     text = ClipText(networks["text"])
     autoencoder = LatentAutoencoder(networks["autoencoder"])
@@ -208,8 +214,12 @@ def assemble(
         dtype = chosen.dtype if there and part != "cleaner" else torch.float32
         network.to(device=place, dtype=dtype)
         if part in ("denoiser", "guide", "autoencoder"):
-            network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            keep_layout(network)
         network.eval().requires_grad_(False)
+        half = halves.get(part)
+        if part in ("denoiser", "guide") and half is not None and native_bfloat16(device) and can_pack():
+            pack(network)
+            held_by(network, mapped_half(half))  # read by the packing; now in the file alone until they are needed
     autoencoder.tile(chosen.tile)
     return Prior(
         name=kind.id,
@@ -228,11 +238,12 @@ def assemble(
     )
 
 
-def _fill(network: nn.Module, path: Path) -> None:
+def _fill(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path, file: WeightFile) -> None:
     """Give an empty network its stored numbers without copying them."""
     try:
-        network.load_state_dict(mapped(path), assign=True)
+        network.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
+        path = folder / file.name
         raise WeightsDamaged(
             f"{path} does not fit this version: {error}. Delete it and its note, and store anew."
         ) from error
