@@ -77,10 +77,7 @@ def compare(checkout: Path, course: Course, *, tick: Tick = silent) -> list[Lap]
         NotComparable: no such code there, or it did not run, with its last words.
         Cancelled: from the tick.
     """
-    if not (checkout / "diffbir" / "model" / "cldm.py").is_file():
-        raise NotComparable(
-            f"{checkout} holds no DiffBIR. Name a checkout: git clone https://github.com/XPixelGroup/DiffBIR"
-        )
+    _check_checkout(checkout)
     laps: list[Lap] = []
     for n, precision in enumerate(PRECISIONS):
         told: list[dict[str, Any]] = []
@@ -93,6 +90,22 @@ def compare(checkout: Path, course: Course, *, tick: Tick = silent) -> list[Lap]
         ratio = round(ours["seconds"] / theirs["seconds"], 3)
         laps.append(Lap(precision, theirs["seconds"], ours["seconds"], ratio, difference, theirs["gib"], ours["gib"]))
     return laps
+
+
+def official_step(checkout: Path, *, toy: bool = False) -> float:
+    """Give the seconds of a step of the official loop in float32, which is how it ships. Raises as `compare`."""
+    _check_checkout(checkout)
+    course = Course(16, 4, "toy") if toy else Course(steps=5)
+    with tempfile.TemporaryDirectory(prefix="likeness-against-") as folder:
+        told = _run(str(checkout.resolve()), "fp32", course, Path(folder) / "made.pt")
+    return round(told["seconds"] / course.steps, 3)
+
+
+def _check_checkout(checkout: Path) -> None:
+    if not (checkout / "diffbir" / "model" / "cldm.py").is_file():
+        raise NotComparable(
+            f"{checkout} holds no DiffBIR. Name a checkout: git clone https://github.com/XPixelGroup/DiffBIR"
+        )
 
 
 def _run(checkout: str, precision: str, course: Course, out: Path) -> dict[str, Any]:

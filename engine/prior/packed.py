@@ -111,15 +111,15 @@ def pack(network: nn.Module) -> None:
 
     The weights stay what they are, beside their blocks. A layer whose blocks are up to date is passed by.
     """
+    layer: Any
     with torch.no_grad():
         for layer in network.modules():
             kind = _KINDS.get(type(layer))
             if kind is None or not _is_packable(layer):
                 continue
             layer.__class__ = kind
-            known: Any = layer
-            if known.pack is None or not known.pack.of(known.weight):
-                known.pack = Pack(known.weight, _in_blocks(known))
+            if layer.pack is None or not layer.pack.of(layer.weight):
+                layer.pack = Pack(layer.weight, _in_blocks(layer))
 
 
 _KINDS: dict[type, type] = {
@@ -128,6 +128,16 @@ _KINDS: dict[type, type] = {
     nn.Conv2d: PackedConv,
     PackedConv: PackedConv,
 }
+
+
+def unpack(network: nn.Module) -> None:
+    """Make a network's packed layers plain ones again; their weights never were anything else."""
+    plain: dict[type, type] = {PackedLinear: nn.Linear, PackedConv: nn.Conv2d}
+    layer: Any
+    for layer in network.modules():
+        if type(layer) in plain:
+            del layer.pack
+            layer.__class__ = plain[type(layer)]
 
 
 def is_packed(network: nn.Module) -> bool:

@@ -30,18 +30,25 @@ def halved(folder: Path, part: str, file: WeightFile) -> Path | None:
     Returns:
         The file, to be read by `mapped_half`; None where the disk has no room for it or may not be written to.
     """
-    note = folder / f"{Path(file.name).stem}.bf16.json"
-    there = _known(folder, note)
+    there = _known(folder, _note(folder, file))
     if there is not None:
         return there
     try:
-        made = store(folder, f"{part}-bf16", mapped(folder / file.name), half=True)
-        path = folder / made.name
-        write_json(note, {"version": 1, "file": asdict(made), "seen": mark(path)})
+        return keep(folder, file, store(folder, f"{part}-bf16", mapped(folder / file.name), half=True))
     except (NoRoom, OSError) as error:
         log.info("%s is not kept in bfloat16 (%s) and is rounded at each start", file.name, error)
         return None
+
+
+def keep(folder: Path, file: WeightFile, half: WeightFile) -> Path:
+    """Note that `half` is `file` in bfloat16, and give its path."""
+    path = folder / half.name
+    write_json(_note(folder, file), {"version": 1, "file": asdict(half), "seen": mark(path)})
     return path
+
+
+def _note(folder: Path, file: WeightFile) -> Path:
+    return folder / f"{Path(file.name).stem}.bf16.json"
 
 
 def _known(folder: Path, note: Path) -> Path | None:

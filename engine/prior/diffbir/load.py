@@ -23,7 +23,7 @@ from engine.prior.diffbir.kinds import HOLDS, KINDS, SIZE, Kind, find
 from engine.prior.diffbir.networks import ClipText, LatentAutoencoder
 from engine.prior.diffbir.storing import mapped, mapped_half
 from engine.prior.diffbir.widths import FULL, PARTS, Widths, empty
-from engine.prior.packed import can_pack, held_by, keep_layout, pack
+from engine.prior.packed import can_pack, held_by, keep_layout, pack, unpack
 from engine.progress import Tick, silent
 from engine.weights import CATALOGUE, WeightFile, WeightsDamaged, WeightsMissing, locate, mark, verify
 from engine.workspace import write_json
@@ -32,6 +32,18 @@ log = logging.getLogger(__name__)
 
 STORED = "stored"
 """Folder of stored networks, within the folder of weights."""
+
+
+WISHES: Mapping[str, tuple[str, ...]] = {
+    "precision": ("auto", "fp32", "bf16", "fp16"),
+    "commercial": ("yes", "no"),
+    "compile": ("yes", "no"),
+}
+"""What a user can ask of a prior beside its name, and the values."""
+
+
+class BadWish(EngineError):
+    """A prior was to be loaded in a way that there is not."""
 
 
 class PriorMissing(EngineError):
@@ -48,6 +60,36 @@ class Wanted:
     """Whether whole photos are restored, for which another cleaner was trained than for faces."""
     precision: str = "auto"
     """`fp32`, `bf16`, `fp16`, or `auto` for what fits the machine."""
+    compiled: bool = False
+    """Whether denoiser and guide are compiled by torch at their first step, which takes minutes and a C++ compiler on a
+    CPU, and pays for many faces only."""
+
+
+def named(text: str) -> tuple[str, Wanted]:
+    """Read a prior as a user names it: its id, and after a colon how it is to be loaded.
+
+    Args:
+        text: such as `diffbir-v2` or `diffbir-v2:precision=fp32,commercial=yes,compile=yes`.
+
+    Raises:
+        NoSuchPrior: no such name.
+        BadWish: an unknown wish, or a value that it cannot have.
+    """
+    name, _, rest = text.partition(":")
+    find(name)
+    wishes: dict[str, str] = {}
+    for wish in filter(None, map(str.strip, rest.split(","))):
+        key, _, value = wish.partition("=")
+        wishes[key] = value
+    wrong = [key for key, value in wishes.items() if value not in WISHES.get(key, ())]
+    if wrong:
+        known = "; ".join(f"{key}={' or '.join(values)}" for key, values in WISHES.items())
+        raise BadWish(f"{text!r}: {wrong[0]}={wishes[wrong[0]]} is none of what a prior can be told: {known}.")
+    return name, Wanted(
+        commercial=wishes.get("commercial") == "yes",
+        precision=wishes.get("precision", "auto"),
+        compiled=wishes.get("compile") == "yes",
+    )
 
 
 def load(
@@ -65,7 +107,7 @@ def load(
         name: one of `KINDS`.
         root: folder of the user's weights.
         device: as in `engine.prior.device.choose`.
-        wanted: which cleaner and precision.
+        wanted: which cleaner and precision, and whether it is compiled.
         widths: of the networks; the published ones unless given.
         tick: called while files are read and stored for the first time.
 
@@ -84,7 +126,12 @@ def load(
         stored = _stored(source_id, root, widths, tick)
         files.update({part: stored[part] for part in parts})
     _check_base(kind, root, files)
-    return assemble(kind, root / STORED, files, chosen, widths=widths, device=where)
+    prior = assemble(kind, root / STORED, files, chosen, widths=widths, device=where)
+    if wanted.compiled:
+        for network in (prior.denoiser, prior.guide):
+            unpack(network)  # the compiler sees into plain layers alone
+            network.compile()
+    return prior
 
 
 def _allowed(ids: Iterable[str], commercial: bool) -> list[str]:
