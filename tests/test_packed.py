@@ -14,7 +14,8 @@ from engine.prior.bundle import Condition, predict
 from engine.prior.device import native_bfloat16
 from engine.prior.diffbir import halves as halving
 from engine.prior.diffbir.convert import convert
-from engine.prior.diffbir.load import STORED, Wanted, load
+from engine.prior.diffbir.kinds import Wanted
+from engine.prior.diffbir.load import STORED, load
 from engine.prior.diffbir.storing import NoRoom, mapped, mapped_half, store
 from engine.prior.diffbir.widths import TOY
 from engine.prior.packed import can_pack, held_by, is_packed, keep_layout, pack
