@@ -38,6 +38,10 @@ class BadSetting(EngineError):
     """A restoring setting outside its range."""
 
 
+class NoPicture(EngineError):
+    """What was sampled holds what is no number."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What steers the restoring of one face."""
@@ -168,7 +172,13 @@ def _sampled(prior: Prior, cleaned: torch.Tensor, settings: Settings, seed: int,
             pixels=cleaned,
         )
         sampled = sample(prior, condition, settings.sampling, seed=seed, start_from=latents, tick=tick)
-        return images.from_tensor(prior.autoencoder.decode(sampled))
+        decoded = prior.autoencoder.decode(sampled)
+        if not bool(torch.isfinite(decoded).all()):
+            raise NoPicture(
+                f"{prior.name} gave no picture: its numbers overflowed. Choose another precision, such as "
+                f"{prior.name}:precision=fp32, weaker guidance or pull, or tune the person again."
+            )
+        return images.from_tensor(decoded)
 
 
 def _with_less(prior: Prior, error: Exception) -> tuple[Prior, str]:

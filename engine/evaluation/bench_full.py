@@ -7,6 +7,7 @@ published prior is stored and loaded as it is loaded, each measurement in a proc
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import sys
 import tempfile
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import torch
 
     from engine.prior.bundle import Prior
+    from engine.prior.diffbir.fit import Fit
     from engine.prior.diffbir.widths import Widths
     from engine.tuning.steps import Stage
 
@@ -55,6 +57,12 @@ class Size:
         from engine.prior.diffbir.widths import FULL, TOY
 
         return TOY if self.toy else FULL
+
+    def fit(self, device: torch.device) -> Fit:
+        """Choose how networks of this size are held on a device."""
+        from engine.prior.diffbir.fit import fit
+
+        return fit(device, free_gib=math.inf if self.toy else None)
 
 
 def run(
@@ -116,14 +124,13 @@ def store_drawn(folder: Path, size: Size, device: str) -> None:
 
     from engine.evaluation.against import numbers
     from engine.prior.device import choose
-    from engine.prior.diffbir.fit import fit
     from engine.prior.diffbir.halves import keep
     from engine.prior.diffbir.storing import store
     from engine.prior.diffbir.widths import PARTS as NETWORKS
     from engine.prior.diffbir.widths import shapes
 
     where = choose(device)
-    half = where.type == "cpu" and fit(where).precision == "bf16"
+    half = where.type == "cpu" and size.fit(where).precision == "bf16"
     files: dict[str, Any] = {}
     for part in NETWORKS:
         if part == "cleaner":
@@ -166,7 +173,6 @@ def _cleaner(size: Size) -> dict[str, torch.Tensor]:
 def loaded(folder: Path, size: Size, device: str) -> Prior:
     """Load what `store_drawn` stored."""
     from engine.prior.device import choose
-    from engine.prior.diffbir.fit import fit
     from engine.prior.diffbir.kinds import KINDS
     from engine.prior.diffbir.load import assemble
     from engine.weights import WeightFile
@@ -174,7 +180,7 @@ def loaded(folder: Path, size: Size, device: str) -> Prior:
     told: dict[str, Any] = json.loads((folder / "files.json").read_text())
     files = {part: WeightFile(**file) for part, file in told.items()}
     where = choose(device)
-    return assemble(KINDS[KIND], folder, files, fit(where), widths=size.widths, device=where)
+    return assemble(KINDS[KIND], folder, files, size.fit(where), widths=size.widths, device=where)
 
 
 def measure(part: str, folder: Path, size: Size, device: str) -> dict[str, Any]:

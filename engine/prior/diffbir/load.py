@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ def load(
         NoSuchDevice: see there.
     """
     kind, wanted, where = find(name), wanted or Wanted(), choose(device)
-    chosen = fit(where, wanted.precision)
+    # What is needed is known of the published widths; others are smaller.
+    chosen = fit(where, wanted.precision, free_gib=None if widths == FULL else math.inf)
     sources = _sources(kind, root, wanted, tick)
     files: dict[str, WeightFile] = {}
     for source_id, parts in sources.items():
@@ -204,7 +206,7 @@ def assemble(
         place = device if there else torch.device("cpu")
         # A cleaner's windows overflow in half precision, and it is small; a CPU is slow in fp16.
         dtype = chosen.dtype if there and part != "cleaner" else torch.float32
-        network.to(device=place, dtype=dtype)
+        nn.Module.to(network, device=place, dtype=dtype)  # diffusers' own warns of modules that these do not have
         if part in ("denoiser", "guide", "autoencoder"):
             keep_layout(network)
         network.eval().requires_grad_(False)

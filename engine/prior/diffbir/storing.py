@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError
 from engine.progress import Tick, silent
-from engine.weights import WeightFile, shown_size
+from engine.weights import WeightFile, WeightsDamaged, shown_size
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,6 +52,7 @@ def store(
 
     Raises:
         NoRoom: the disk is too full.
+        WeightsDamaged: a tensor holds infinity or what is no number.
         Cancelled: from the tick.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -130,6 +131,8 @@ def _pieces(order: list[str], tensors: Mapping[str, Tensor], forms: Mapping[str,
     yield len(text).to_bytes(8, "little") + text
     for name in order:
         flat = forms[name].stored(tensors[name].detach()).contiguous().reshape(-1)
+        if flat.is_floating_point() and not bool(torch.isfinite(flat).all()):
+            raise WeightsDamaged(f"The {part} holds what is no number, in {name}. Get its file again.")
         data: Any = flat.view(torch.uint8).numpy()
         yield memoryview(data) if flat.numel() else b""
 
