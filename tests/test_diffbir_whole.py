@@ -206,6 +206,20 @@ def test_a_lora_and_a_base_of_stable_diffusion_1_are_refused_by_name(tmp_path):
         convert("sd-2.1-base", tmp_path / "sd-v1-5.ckpt", tmp_path / "stored", widths=TOY)
 
 
+# The bench
+
+
+def test_the_bench_loads_restores_and_tunes_drawn_networks(tmp_path):
+    from engine.evaluation.bench_full import Size, measure, store_drawn
+
+    size = Size(toy=True)
+    store_drawn(tmp_path, size, "cpu")
+    for part in ("restore", "text"):
+        told = measure(part, tmp_path, size, "cpu")
+        assert told["load_seconds"] > 0 and told["step_seconds"] > 0 and told["peak_gib"] > 0.1
+        assert told["device"] == "cpu" and told["precision"] in ("bf16", "fp32")
+
+
 # Dual-Pivot Tuning
 
 

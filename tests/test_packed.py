@@ -18,7 +18,7 @@ from engine.prior.diffbir.kinds import Wanted
 from engine.prior.diffbir.load import STORED, load
 from engine.prior.diffbir.storing import NoRoom, mapped, mapped_half, store
 from engine.prior.diffbir.widths import TOY
-from engine.prior.packed import can_pack, held_by, is_packed, keep_layout, pack
+from engine.prior.packed import can_pack, held_by, is_packed, keep_layout, pack, refresh
 from engine.tuning.adapters import set_weight, shared_copy, trainable, with_delta
 from engine.tuning.recipe import TextPivot
 from tests import diffbir_files as files
@@ -196,4 +196,9 @@ def test_a_person_is_tuned_on_packed_networks_and_merged_into_them(shelf):
         if hasattr(layer, "pack"):
             layer.pack = None
     torch.testing.assert_close(told, predicted(replace(prior, denoiser=plain)), rtol=0.1, atol=0.1)
+    refresh(merged)
+    if is_packed(prior.denoiser):
+        changed, base = (network.get_submodule(name.removesuffix(".weight")) for network in (merged, prior.denoiser))
+        assert changed.pack.of(changed.weight) and base.pack.of(base.weight) and changed.pack is not base.pack
+    torch.testing.assert_close(told, predicted(replace(prior, denoiser=merged)), rtol=0.1, atol=0.1)
     assert (told - predicted(prior)).abs().max() > 1e-3
