@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,6 +39,10 @@ LESS_URGENT = 5
 """How much less urgent these processes are to the system than the app itself."""
 
 
+class ReadingEnded(EngineError):
+    """A process that read photos was ended from outside."""
+
+
 @dataclass(frozen=True)
 class Taken:
     """What became of one file."""
@@ -53,26 +57,30 @@ class Taken:
 
 
 def take_in(files: Sequence[Path], place: Path, known: frozenset[str]) -> Generator[Taken]:
-    """Give what became of each file as it is done, in no fixed order. Whoever stops asking stops it.
+    """Give what became of each file as it is done, in no fixed order. Whoever closes this stops it at once.
 
     Args:
-        files: only read.
+        files: only read; more may be added at the end meanwhile.
         place: folder with `photos`, `references` and `crops`, which the faces come to.
         known: ids of the faces that are elsewhere already.
 
     Raises:
+        ReadingEnded: a process was ended from outside.
         EngineError: the disk is full or the face models are missing; what was done lies in the place.
     """
     with _processes(min(PROCESSES, len(files))) as pool:
-        closer: list[Path] = []
-        for file, taken in _each(pool, files, place, known, False):
-            if taken is None:
-                closer.append(file)
-            else:
+        done = 0
+        while done < len(files):
+            closer: list[Path] = []
+            for file, taken in _each(pool, files, done, place, known, False):
+                done += 1
+                if taken is None:
+                    closer.append(file)
+                else:
+                    yield taken
+            for _, taken in _each(pool, closer, 0, place, known, True):
+                assert taken is not None, "nothing is left open at a close look"
                 yield taken
-        for _, taken in _each(pool, closer, place, known, True):
-            assert taken is not None, "nothing is left open at a close look"
-            yield taken
 
 
 def take_one(file: Path, place: Path, known: frozenset[str], closely: bool) -> Taken | None:
@@ -149,47 +157,59 @@ def _drop(copy: Path, fresh: bool) -> None:
 
 
 def _each(
-    pool: ProcessPoolExecutor, files: Sequence[Path], place: Path, known: frozenset[str], closely: bool
+    pool: ProcessPoolExecutor, files: Sequence[Path], start: int, place: Path, known: frozenset[str], closely: bool
 ) -> Iterator[tuple[Path, Taken | None]]:
-    """Hand files over, a few ahead of what is done, so that little is left to wait for when somebody stops."""
-    left = iter(files)
+    """Hand files over, one ahead of what is done, and give what became of each."""
     running: dict[Future[Taken | None], Path] = {}
     while True:
-        while len(running) < 2 * PROCESSES and (file := next(left, None)) is not None:
-            running[pool.submit(take_one, file, place, known, closely)] = file
+        while len(running) <= PROCESSES and start < len(files):
+            running[pool.submit(take_one, files[start], place, known, closely)] = files[start]
+            start += 1
         if not running:
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:
-            yield running.pop(future), future.result()
+            try:
+                yield running.pop(future), future.result()
+            except BrokenExecutor as error:
+                raise ReadingEnded(
+                    "Photos were being read when the system ended that, as it does when memory runs out. Close other "
+                    "programs and add them again; those that were read are here."
+                ) from error
 
 
 @contextmanager
 def _processes(count: int) -> Generator[ProcessPoolExecutor]:
-    """Give processes that end with the block, after the photos they are at."""
+    """Give processes that end with the block; at once where it is left before its end."""
     fresh: Any = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(max(1, count), mp_context=fresh, initializer=_begin)
+    ended, end = fresh.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(max(1, count), mp_context=fresh, initializer=_begin, initargs=(ended,))
     try:
         yield pool
+    except BaseException:
+        end.send(None)
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        for side in (ended, end):
+            side.close()
 
 
-def _begin() -> None:
+def _begin(ended: Any) -> None:
     """Set a process up: less urgent than the app, one thread, deaf to Ctrl-C, and gone with the app."""
     import signal
 
     import cv2
 
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    assert parent is not None, "this is a process of its own"
+    threading.Thread(target=_end_with, args=([parent.sentinel, ended],), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     if hasattr(os, "nice"):
         os.nice(LESS_URGENT)
 
 
-def _end_with(sentinel: int) -> None:
-    """End this process when the one that started it is gone, however it went."""
-    connection.wait([sentinel])
+def _end_with(signs: list[Any]) -> None:
+    """End this process when the one that started it is gone, however it went, or says so."""
+    connection.wait(signs)
     os._exit(1)

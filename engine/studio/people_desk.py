@@ -69,9 +69,8 @@ class _Batch:
     began: float = 0.0
     done: int = 0
     faces: int = 0
-    already: int = 0
-    closely: bool = False
     stopped: bool = False
+    over: bool = False
 
 
 class PeopleDesk:
@@ -449,9 +448,9 @@ class PeopleDesk:
 
     def _add(self, files: list[Path], *, dropped: bool) -> None:
         with self._lock:
-            waiting = self._coming[-1] if self._coming else None
-            if waiting is not None and not waiting.began and waiting.dropped == dropped:
-                waiting.files += files  # the page hands over many files a few at a time
+            last = self._coming[-1] if self._coming else None
+            if last is not None and last.dropped == dropped and not (last.over or last.stopped):
+                last.files += files  # the page hands over many files a few at a time
                 return
             batch = _Batch(files, dropped)
             self._coming.append(batch)
@@ -459,25 +458,43 @@ class PeopleDesk:
         self._submitted(self._intake, self._take_in, batch)
 
     def _take_in(self, batch: _Batch) -> None:
-        with self._lock:
-            batch.began = time.monotonic()
+        batch.began = time.monotonic()
         told: list[Taken] = []
-        group, shown_at, cost = secrets.token_hex(6), time.monotonic(), 0.0
-        places = self.people.places
+        places, group = self.people.places, secrets.token_hex(6)
         staging = f"{BIN}{secrets.token_hex(6)}"
-        fresh: list[str] = []
         try:
             known = places.all_ids(person.id for person in self.people.list())
-            taken_in = take_in(batch.files, places.make(staging), known)
+            places.make(staging)
+            while not batch.over:
+                self._read(batch, told, staging, group, known)
+                with self._lock:
+                    batch.over = batch.stopped or self._closed or len(told) == len(batch.files)
+        finally:
+            places.empty(staging)
+            with self._lock:
+                batch.over = True
+                self._coming.remove(batch)
+                self._came = _came(told, batch)
+            if batch.dropped:
+                for file in batch.files:
+                    file.unlink(missing_ok=True)
+            if not self._closed:
+                self.refresh()
+
+    def _read(self, batch: _Batch, told: list[Taken], staging: str, group: str, known: frozenset[str]) -> None:
+        """Take in what is left of a batch."""
+        fresh: list[str] = []
+        shown_at, cost, start = time.monotonic(), 0.0, len(told)
+        taken_in = take_in(batch.files if not start else batch.files[start:], self.people.places.folder(staging), known)
+        try:
             for taken in taken_in:
                 told.append(taken)
                 new = [name for name in taken.ids if name not in fresh]
                 fresh += new
                 with self._lock:
                     batch.done, batch.faces = len(told), batch.faces + len(new)
-                    batch.closely = batch.done > 0 and len(told) == len(batch.files)
                 if batch.dropped:
-                    taken.file.unlink(missing_ok=True)
+                    taken.file.unlink(missing_ok=True)  # it was a copy, and photos are not left lying about
                 if len(fresh) >= TOGETHER and time.monotonic() - shown_at > max(1.0, REST * cost):
                     shown_at = time.monotonic()
                     self._keep(staging, fresh, group)
@@ -485,18 +502,9 @@ class PeopleDesk:
                     cost = time.monotonic() - shown_at
                 if batch.stopped or self._closed:
                     break
-            taken_in.close()
         finally:
+            taken_in.close()
             self._keep(staging, fresh, group)
-            places.empty(staging)
-            if batch.dropped:
-                for file in batch.files:
-                    file.unlink(missing_ok=True)
-            with self._lock:
-                self._coming.remove(batch)
-                self._came = _came(told, batch)
-            if not self._closed:
-                self.refresh()
 
     def _keep(self, staging: str, ids: list[str], group: str) -> None:
         """Lay new faces beside those that are nobody's yet, so that it can be undone."""
@@ -517,7 +525,7 @@ class PeopleDesk:
         done, of = now.done, sum(len(batch.files) for batch in self._coming)
         spent = time.monotonic() - now.began if now.began else 0.0
         left = spent / done * (of - done) if done >= 3 else None
-        return Coming(done, of, now.faces, left, now.closely)
+        return Coming(done, of, now.faces, left)
 
     # Within.
 

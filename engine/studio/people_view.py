@@ -74,8 +74,6 @@ class Coming:
     of: int
     faces: int
     seconds_left: float | None
-    closely: bool
-    """Whether only photos are left in which no face was seen at first sight."""
 
 
 @dataclass(frozen=True)
