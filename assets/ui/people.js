@@ -273,7 +273,10 @@ function drawSectionHead(section, frame) {
   const now = () => ((value.sections || []).find((one) => one.key === section.key && one.kind === section.kind) || section).ids;
   const give = () => named(who.value, now());
   who.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") give();
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    event.stopPropagation(); // the grid has the keyboard by the time that this goes on
+    give();
   });
   frame.replaceChildren(
     words_,
@@ -372,7 +375,7 @@ function explain() {
 
 // Dialogs: made when they are needed, so that nothing hidden is read out or found.
 
-function ask(title, body, choices, { then = () => {}, wide = false } = {}) {
+function ask(title, body, choices, { then = () => {}, wide = false, leave = words.cancel } = {}) {
   closeDialog();
   looking = looking === "hover" ? "" : looking;
   hoverCard();
@@ -391,7 +394,7 @@ function ask(title, body, choices, { then = () => {}, wide = false } = {}) {
       },
     }),
   );
-  form.append(make("div", { class: "lk-people-answers" }, ...buttons, button(words.cancel, closeDialog)));
+  form.append(make("div", { class: "lk-people-answers" }, ...buttons, button(leave, closeDialog)));
   made.addEventListener("close", () => {
     made.remove();
     if (dialog === made) dialog = null;
@@ -504,7 +507,7 @@ function keys() {
   const rows = value.keys.map(([names, what]) =>
     make("div", {}, make("dt", {}, ...names.map((name) => make("kbd", { text: name }))), make("dd", { text: what })),
   );
-  ask(words.shortcuts, [make("dl", { class: "lk-people-keys" }, ...rows)], [], { wide: true });
+  ask(words.shortcuts, [make("dl", { class: "lk-people-keys" }, ...rows)], [], { wide: true, leave: words.shortcuts_close });
 }
 
 // The whole photo: in a window of its own, or beside the mouse.
@@ -519,6 +522,7 @@ function openPhoto(id) {
   const face = faces.get(id);
   const made = ask(face.name, [body], choices, {
     wide: true,
+    leave: words.shortcuts_close,
     then: () => {
       if (looking === "open" && !dialog) {
         looking = "";
@@ -600,7 +604,7 @@ const orders = {
 for (const one of element.querySelectorAll("[data-do]")) one.addEventListener("click", () => orders[one.dataset.do]());
 
 document.addEventListener("keydown", (event) => {
-  if (document.body.dataset.screen !== "people" || dialog || typing()) return;
+  if (event.defaultPrevented || document.body.dataset.screen !== "people" || dialog || typing()) return;
   const control = event.ctrlKey || event.metaKey;
   const letter = event.key.toLowerCase();
   if (control && letter === "z") (event.shiftKey ? orders.redo : orders.undo)();

@@ -35,7 +35,7 @@ CROP_QUALITY = 88
 """Of its JPEG."""
 PROCESSES = 2
 """At most; each holds the face networks, 150 MB, and a photo or two."""
-LESS_URGENT = 5
+LESS_URGENT = 2
 """How much less urgent these processes are to the system than the app itself."""
 
 

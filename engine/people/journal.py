@@ -161,16 +161,20 @@ class Journal:
             bins = (self._workspace.undo / "bin").glob("[!.]*")
             return frozenset[str]().union(*(self._places.ids(f"{BIN}{folder.name}") for folder in bins))
 
-    def forget(self, people: frozenset[str], references: frozenset[str]) -> None:
+    def forget(self, people: frozenset[str], theirs: frozenset[str], live: frozenset[str]) -> None:
         """Take all that concerns some people out of the journal and the bin, for good.
 
         Args:
             people: their ids.
-            references: ids of faces that are forgotten too, wherever they went.
+            theirs: ids of the faces that lay with them.
+            live: ids of the faces that lie with somebody else, or with nobody yet, which are not forgotten.
         """
         with self._lock:
-            for n in self._numbers():
-                entry = self._read(n)
+            entries = {n: self._read(n) for n in self._numbers()}
+            moves = [c for entry in entries.values() if entry for c in entry.changes if isinstance(c, Move)]
+            were = {name for move in moves if {move.source, move.target} & people for name in move.ids}
+            references = (theirs | were) - live
+            for n, entry in entries.items():
                 if entry is None:
                     trash(self._file(n))
                     continue
@@ -199,11 +203,13 @@ class Journal:
 
     def _take_back(self, entry: Entry) -> None:
         """Take back what was done of an entry that is not counted."""
-        for change in reversed(entry.changes):
-            try:
+        try:
+            for change in reversed(entry.changes):
                 self._apply(_back(change))
-            except EngineError as error:  # it is told already why
-                log.warning("%s", error)
+        except EngineError as error:
+            log.warning("entry %d is taken back later: %s", entry.n, error)
+            self._settled = False
+            return
         self._file(entry.n).unlink(missing_ok=True)
         with_bin = self._places.folder(entry.bin)
         if with_bin.exists() and not self._places.ids(entry.bin):

@@ -177,8 +177,7 @@ class Library:
             theirs = frozenset[str]().union(*(self.places.ids(one) for one in ids))
             for one in gone:
                 trash(self.folder(one))
-            elsewhere = self.places.all_ids(one.id for one in self._all())
-            self.journal.forget(ids, theirs - elsewhere)
+            self.journal.forget(ids, theirs, self.places.all_ids(one.id for one in self._all()))
             return gone
 
     def with_merged(self, person: Person) -> tuple[Person, ...]:
