@@ -53,7 +53,7 @@ def running(home: Path) -> Iterator[App]:
 
 
 def seen(page: Page, app: App) -> Page:
-    page.set_default_timeout(60 * SECONDS)
+    page.set_default_timeout(25 * SECONDS)
     page.goto(f"{app.address}/#people")
     page.locator(".lk-people-card, .lk-people-empty strong, .lk-pf").first.wait_for()
     return page
@@ -187,9 +187,9 @@ def test_faces_are_chosen_and_dragged_by_mouse_and_seen_whole(app: App, browser_
     page.locator(".lk-people-hover").wait_for(state="detached")
     tiles.nth(0).dblclick()
     page.locator("dialog .lk-people-frames img").nth(1).wait_for()
-    first = page.locator("dialog h3").inner_text()
+    first = page.locator(".lk-people-dialog h3").inner_text()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("was => document.querySelector('dialog h3').textContent !== was", arg=first)
+    page.wait_for_function("was => document.querySelector('.lk-people-dialog h3').textContent !== was", arg=first)
     page.keyboard.press("x")
     tells(page, NAME, "3 of 4 used")
     page.keyboard.press("Escape")
