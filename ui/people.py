@@ -91,7 +91,7 @@ def _verbs(desk: PeopleDesk) -> Mapping[str, Callable[[gr.EventData], None]]:
     return {
         "open": lambda event: desk.open(str(event.place)),
         "judge": lambda event: desk.judge(_ids(event), str(event.word)),
-        "move": lambda event: desk.move(_ids(event), str(event.target)),
+        "move": lambda event: desk.move(_ids(event), str(event.to)),
         "new": lambda event: desk.new_person(_ids(event), str(event.name)),
         "remove": lambda event: desk.remove(_ids(event)),
         "date": lambda event: desk.date(_ids(event), year=_whole(event.year), age=_whole(event.age)),

@@ -312,7 +312,7 @@ function known(name, same, ids) {
 function move(ids, target) {
   if (!ids.length) return;
   grid.past(ids);
-  act("move", { ids, target });
+  act("move", { ids, to: target });
 }
 
 // What can be done with the chosen faces.
