@@ -77,7 +77,7 @@ class Desk:
         Raises:
             NotDroppedHere: a file is not among those that came in through the page.
         """
-        self._references.add([self._dropped(file) for file in files], name)
+        self._references.add([self.dropped(file) for file in files], name)
 
     def overrule(self, reference: str, *, used: bool) -> None:
         """Use a face, or leave it out, whatever its verdict; going back to the verdict takes the overruling away."""
@@ -89,7 +89,7 @@ class Desk:
         Raises:
             NotDroppedHere: the file did not come in through the page.
         """
-        dropped, noted = self._dropped(file), self._clerk.noted
+        dropped, noted = self.dropped(file), self._clerk.noted
         with self._clerk.lock:
             job = self._results.job(noted.job)
             noted.job_read = noted.job_read or (job is not None and job.over)
@@ -216,6 +216,26 @@ class Desk:
             taken["finish"] = knobs_of(finish_from(known["finish"]))
             self.keep_knobs({**self._clerk.noted.knobs, **taken})
 
+    def forget_person(self, *, names: Sequence[str], jobs: Sequence[str]) -> None:
+        """Take somebody who is deleted off the desk, with the damaged photo if it was restored with them.
+
+        Args:
+            names: theirs.
+            jobs: ids of the jobs that are deleted with them.
+        """
+        gone = {name.casefold() for name in names}
+        with self._clerk.lock:
+            noted = self._clerk.noted
+            here = noted.person.casefold() in gone
+            if here or noted.job in jobs or noted.result in jobs:
+                self._damaged.remove()
+            noted.job, noted.result, noted.newest = (
+                "" if name in jobs else name for name in (noted.job, noted.result, noted.newest)
+            )
+            if here:
+                self._references.choose("")
+            self._clerk.write()
+
     # What a page sees.
 
     def view(self) -> View:
@@ -246,8 +266,12 @@ class Desk:
 
     # Its files.
 
-    def _dropped(self, file: Path) -> Path:
-        """Give the file if it lies where the page puts what is dropped; a browser may name any file of the machine."""
+    def dropped(self, file: Path) -> Path:
+        """Give the file if it lies where the page puts what is dropped; a browser may name any file of the machine.
+
+        Raises:
+            NotDroppedHere: it does not.
+        """
         place = file.resolve()
         if not place.is_relative_to(self.uploads.resolve()) or not place.is_file():
             raise NotDroppedHere(f"{file.name or 'The file'} was not dropped on this page. Drop it again.")
