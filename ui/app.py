@@ -9,7 +9,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from engine.studio import Studio
     from engine.studio.desk import Desk
+    from engine.studio.tunings import Tunings
     from engine.studio.view import View
 
 HOST = "127.0.0.1"
@@ -56,13 +57,16 @@ def serve(studio: Studio, *, port: int = 7860, open_browser: bool = True, defaul
     """
     import typer
 
+    from engine.studio.tunings import Tunings
+
     recipes = offered(default_recipe)
     check_environment()
     with ExitStack() as opened:
         opened.callback(studio.runner.close)
         opened.enter_context(_logged(studio.workspace.logs / "page.log"))
         desk = opened.enter_context(_desk_of(studio))
-        page = build(desk, recipes=recipes, default_recipe=default_recipe)
+        tunings = opened.enter_context(closing(Tunings(desk, recipe=default_recipe)))
+        page = build(desk, tunings, recipes=recipes, default_recipe=default_recipe)
         opened.callback(page.close, verbose=False)
         address = launch(page, desk, free_port(port))
         desk.lay_out()
@@ -81,18 +85,19 @@ def offered(default_recipe: str) -> tuple[str, ...]:
     return tuple(name for name in RECIPES if name == wanted or name not in HIDDEN_RECIPES)
 
 
-def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Blocks:
+def build(desk: Desk, tunings: Tunings, *, recipes: Sequence[str], default_recipe: str) -> gr.Blocks:
     """Put the page together; nothing is served yet.
 
     Args:
         desk: what the page shows and changes.
+        tunings: those of its people.
         recipes: those to choose from.
         default_recipe: one of them.
     """
     import gradio as gr
 
     from engine.studio.board import Board
-    from ui import comparing, damaged, picture, references, restoring, top, viewer
+    from ui import comparing, damaged, personalizing, picture, references, restoring, top, viewer
     from ui.follow import QUIET, Follower, Page, Shown
 
     follower, compared = Follower(desk.studio.runner), Follower(desk.studio.runner)
@@ -109,6 +114,7 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
             with gr.Column(elem_id="stage"):
                 stage = viewer.draw("viewer")
         bench = comparing.draw()
+        tune = personalizing.draw()
         page = Page(
             desk,
             (
@@ -119,6 +125,7 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
                 Shown(third.button, restoring.ready, lambda ready: gr.update(interactive=ready)),
                 Shown(stage, lambda view: picture.show(desk, view)),
                 *comparing.shown(bench, desk, board, compared),
+                *personalizing.shown(tune, desk, tunings, recipes),
             ),
         )
         references.connect(first, desk, page)
@@ -126,6 +133,7 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
         restoring.connect(third, desk, page, recipes)
         page.on(stage.stepped, lambda event: desk.step_result(1 if int(event.step) > 0 else -1))
         comparing.connect(bench, desk, board, page, (third, recipes))
+        personalizing.connect(tune, desk, tunings, page)
 
         def opened() -> list[Any]:
             view: View = desk.view()

@@ -9,7 +9,7 @@ const show = () => {
 
 function turn() {
   const wanted = location.hash.slice(1);
-  const screen = tabs.some((tab) => tab.dataset.screen === wanted) ? wanted : tabs[0].dataset.screen;
+  const screen = tabs.some((tab) => tab.dataset.screen === wanted) ? wanted : "desk";
   document.body.dataset.screen = screen;
   for (const tab of tabs) {
     const on = tab.dataset.screen === screen;
