@@ -93,7 +93,7 @@ def rail_value(desk: Desk, view: View, now: TuningsView, recipes: Sequence[str])
     photos = sum(reference.used for reference in view.references)
     known = view.person in view.known
     busy = now.running is not None or bool(now.waiting) or bool(now.other)
-    offered = list(dict.fromkeys([*recipes, *([now.recipe] if now.recipe in RECIPES else [])]))
+    offered = [*recipes, *([now.recipe] if now.recipe in RECIPES and now.recipe not in recipes else [])]
     estimate = now.estimate
     return {
         "people": list(view.known),

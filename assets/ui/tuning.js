@@ -96,7 +96,7 @@ function column(side) {
   const strip = make("div", { class: "lk-film", role: "listbox", "aria-label": words.samples });
   const none = make("p", { class: "lk-hint" });
   const samples = make("div", { class: "lk-samples" }, make("h4", {}, words.samples, make("small", { text: words.samples_note })), big, told, strip, none);
-  const notes = make("ul", { class: "lk-notes" });
+  const notes = make("ul", { class: "lk-said" });
   box.append(title, numbers, samples, charts, notes);
   const own = { box, side, value: null, step: null, last: true, picture: "all", held: false, shown: "" };
 
@@ -320,7 +320,7 @@ function show() {
   const value = props.value;
   if (!value) return;
   const any = !!value.title;
-  find(".lk-empty").hidden = any;
+  find(".lk-nothing").hidden = any;
   find(".lk-tuning-head").hidden = !any;
   find(".lk-tuning-head h2").textContent = value.title;
   find(".lk-tuning-head .lk-hint").textContent = value.about;

@@ -10,6 +10,7 @@ with the person.
 
 from __future__ import annotations
 
+from engine.people.deletion import Deleted, delete_everything
 from engine.people.library import (
     LONGEST_NAME,
     Library,
@@ -43,6 +44,7 @@ __all__ = [
     "TOO_SMALL_PX",
     "TURNED_AWAY",
     "AddOutcome",
+    "Deleted",
     "Gallery",
     "Library",
     "Measured",
@@ -56,6 +58,7 @@ __all__ = [
     "Reason",
     "Reference",
     "Verdict",
+    "delete_everything",
     "judge",
     "leave_out",
     "measured",

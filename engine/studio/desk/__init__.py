@@ -79,6 +79,20 @@ class Desk:
         """
         self._references.add([self._dropped(file) for file in files], name)
 
+    def forget_person(self, person: Person) -> None:
+        """Take somebody who is to be deleted off the desk, with the photo that was to be restored with them."""
+        with self._clerk.lock:
+            if self._clerk.noted.person.casefold() != person.name.casefold():
+                return
+            noted = self._clerk.noted
+            noted.job = noted.result = noted.newest = ""
+            self._damaged.take_off()
+            self._references.choose("")
+
+    def look_again(self) -> None:
+        """Begin to lay the faces of the person out anew, since somebody else changed them."""
+        self._references.begin()
+
     def overrule(self, reference: str, *, used: bool) -> None:
         """Use a face, or leave it out, whatever its verdict; going back to the verdict takes the overruling away."""
         self._references.overrule(reference, used=used)

@@ -249,6 +249,16 @@ class Tunings:
             noted.beside = "" if noted.beside == entry else noted.beside
             self._write()
 
+    def forget(self, person: str) -> None:
+        """Let nothing wait any more that is for a person who is to be deleted, by id, and look at none of theirs."""
+        with self._lock:
+            self._noted.waiting = [one for one in self._noted.waiting if one.person != person]
+            for entry in [one for one in (self._noted.shown, self._noted.beside) if one.startswith(f"{person}/")]:
+                self._noted.shown = "" if self._noted.shown == entry else self._noted.shown
+                self._noted.beside = "" if self._noted.beside == entry else self._noted.beside
+            self._followed = ""
+            self._write()
+
     def forget_notice(self, index: int) -> None:
         """Take a notice away once it was read."""
         with self._lock:
