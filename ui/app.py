@@ -10,6 +10,7 @@ import threading
 import webbrowser
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
     from engine.studio import Studio
     from engine.studio.desk import Desk
+    from engine.studio.diagnostics import Diagnostics
+    from engine.studio.first_run import FirstRun
+    from engine.studio.installed import Installed
+    from engine.studio.removal import Removal
     from engine.studio.tunings import Tunings
     from engine.studio.view import View
 
@@ -39,6 +44,17 @@ HIDDEN_RECIPES = frozenset({"toy"})
 
 class NoPortFree(EngineError):
     """The page cannot be served at any of the ports that were tried."""
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What lies beside the desk, for the other screens."""
+
+    tunings: Tunings
+    installed: Installed
+    removal: Removal
+    diagnostics: Diagnostics
+    first_run: FirstRun
 
 
 def serve(studio: Studio, *, port: int = 7860, open_browser: bool = True, default_recipe: str = "quick") -> None:
@@ -57,16 +73,14 @@ def serve(studio: Studio, *, port: int = 7860, open_browser: bool = True, defaul
     """
     import typer
 
-    from engine.studio.tunings import Tunings
-
     recipes = offered(default_recipe)
     check_environment()
     with ExitStack() as opened:
         opened.callback(studio.runner.close)
         opened.enter_context(_logged(studio.workspace.logs / "page.log"))
         desk = opened.enter_context(_desk_of(studio))
-        tunings = opened.enter_context(closing(Tunings(desk, recipe=default_recipe)))
-        page = build(desk, tunings, recipes=recipes, default_recipe=default_recipe)
+        rooms = opened.enter_context(_rooms_of(desk, default_recipe))
+        page = build(desk, rooms, recipes=recipes, default_recipe=default_recipe)
         opened.callback(page.close, verbose=False)
         address = launch(page, desk, free_port(port))
         desk.lay_out()
@@ -85,19 +99,31 @@ def offered(default_recipe: str) -> tuple[str, ...]:
     return tuple(name for name in RECIPES if name == wanted or name not in HIDDEN_RECIPES)
 
 
-def build(desk: Desk, tunings: Tunings, *, recipes: Sequence[str], default_recipe: str) -> gr.Blocks:
+def build(desk: Desk, rooms: Rooms, *, recipes: Sequence[str], default_recipe: str) -> gr.Blocks:
     """Put the page together; nothing is served yet.
 
     Args:
         desk: what the page shows and changes.
-        tunings: those of its people.
+        rooms: what lies beside the desk.
         recipes: those to choose from.
         default_recipe: one of them.
     """
     import gradio as gr
 
     from engine.studio.board import Board
-    from ui import comparing, damaged, personalizing, picture, references, restoring, top, viewer
+    from ui import (
+        comparing,
+        damaged,
+        first_run,
+        keys,
+        models,
+        personalizing,
+        picture,
+        references,
+        restoring,
+        top,
+        viewer,
+    )
     from ui.follow import QUIET, Follower, Page, Shown
 
     follower, compared = Follower(desk.studio.runner), Follower(desk.studio.runner)
@@ -106,6 +132,7 @@ def build(desk: Desk, tunings: Tunings, *, recipes: Sequence[str], default_recip
         # Outside of anything that opens and closes: what is not on the page neither ticks nor remembers.
         clock = gr.Timer(SECONDS_BETWEEN_LOOKS)
         bar = top.draw()
+        welcome = first_run.draw()
         with gr.Row(elem_id="desk"):
             with gr.Column(elem_id="rail"):
                 first, second = references.draw(), damaged.draw()
@@ -115,6 +142,8 @@ def build(desk: Desk, tunings: Tunings, *, recipes: Sequence[str], default_recip
                 stage = viewer.draw("viewer")
         bench = comparing.draw()
         tune = personalizing.draw()
+        files = models.draw()
+        keys.draw()
         page = Page(
             desk,
             (
@@ -125,7 +154,9 @@ def build(desk: Desk, tunings: Tunings, *, recipes: Sequence[str], default_recip
                 Shown(third.button, restoring.ready, lambda ready: gr.update(interactive=ready)),
                 Shown(stage, lambda view: picture.show(desk, view)),
                 *comparing.shown(bench, desk, board, compared),
-                *personalizing.shown(tune, desk, tunings, recipes),
+                *personalizing.shown(tune, desk, rooms.tunings, recipes),
+                *models.shown(files, desk, rooms.installed, rooms.removal, rooms.diagnostics),
+                *first_run.shown(welcome, rooms.first_run),
             ),
         )
         references.connect(first, desk, page)
@@ -133,7 +164,9 @@ def build(desk: Desk, tunings: Tunings, *, recipes: Sequence[str], default_recip
         restoring.connect(third, desk, page, recipes)
         page.on(stage.stepped, lambda event: desk.step_result(1 if int(event.step) > 0 else -1))
         comparing.connect(bench, desk, board, page, (third, recipes))
-        personalizing.connect(tune, desk, tunings, page)
+        personalizing.connect(tune, desk, rooms.tunings, page)
+        models.connect(files, rooms.installed, rooms.removal, rooms.diagnostics, page)
+        first_run.connect(welcome, rooms.first_run, page)
 
         def opened() -> list[Any]:
             view: View = desk.view()
@@ -217,6 +250,26 @@ def _desk_of(studio: Studio) -> Generator[Desk]:
         yield desk
     finally:
         desk.close()
+
+
+@contextmanager
+def _rooms_of(desk: Desk, recipe_name: str) -> Generator[Rooms]:
+    """Open what lies beside the desk, and close it in good order."""
+    from engine.studio.diagnostics import Diagnostics
+    from engine.studio.first_run import FirstRun
+    from engine.studio.installed import Installed
+    from engine.studio.removal import Removal
+    from engine.studio.tunings import Tunings
+
+    with ExitStack() as opened:
+        tunings = opened.enter_context(closing(Tunings(desk, recipe=recipe_name)))
+        yield Rooms(
+            tunings,
+            opened.enter_context(closing(Installed(desk.studio))),
+            opened.enter_context(closing(Removal(desk, tunings))),
+            opened.enter_context(closing(Diagnostics(desk.studio))),
+            opened.enter_context(closing(FirstRun(desk, name=say("sample_person"), recipe=recipe_name))),
+        )
 
 
 @contextmanager

@@ -21,8 +21,11 @@ LARGEST_MB = 500
 """Largest file that is taken; a scan of 16 bits and 80 million pixels has about as much."""
 
 
-def part(name: str, *, elem_id: str | None = None) -> gr.HTML:
-    """Draw the part of a name where Gradio's layout now stands; its value is the JSON that its script shows."""
+def part(name: str, *, elem_id: str | None = None, **props: Any) -> gr.HTML:
+    """Draw the part of a name where Gradio's layout now stands; its value is the JSON that its script shows.
+
+    `props` are what its script knows beside what all of them do.
+    """
     script = ASSETS / f"{name}.js"
     return gr.HTML(
         html_template=(ASSETS / f"{name}.html").read_text(encoding="utf-8"),
@@ -30,6 +33,7 @@ def part(name: str, *, elem_id: str | None = None) -> gr.HTML:
         elem_id=elem_id or name,
         apply_default_css=False,
         **shared_props(),
+        **props,
     )
 
 

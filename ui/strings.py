@@ -332,6 +332,109 @@ WORDS: dict[str, str] = {
     "set_engine": "Likeness",
     "set_text": "Person, {field}",
     "set_guide": "Guide, {field}",
+    # Models and settings.
+    "models_title": "Networks of others",
+    "models_lead": "Likeness works without them. Each makes one more way to restore possible; get those that you want "
+    "to compare with, and mind what each licence allows.",
+    "files_status": "{n} of {m} files are here",
+    "files_looking": "Looking",
+    "offline": "Download nothing",
+    "offline_hint": "Then Likeness never asks the network for anything, whatever is pressed here.",
+    "offline_because": "Nothing is downloaded, since {why}.",
+    "pocket": "Pocket prior",
+    "pocket_about": "Ships with Likeness and does the whole job on any computer. Commercial use: yes (Apache-2.0).",
+    "shipped": "Ready",
+    "prior_about": "A large prior for faces of 512 px; wants a graphics card.",
+    "owner_faces": "Finding and measuring faces",
+    "owner_faces_about": "Better at small and turned faces than what ships.",
+    "owner_dr2": "DR2",
+    "owner_dr2_about": "Files of another method, to compare with.",
+    "owner_asffnet": "ASFFNet",
+    "owner_asffnet_about": "Files of another method, to compare with.",
+    "owner_dmdnet": "DMDNet",
+    "owner_dmdnet_about": "Files of another method, to compare with.",
+    "owner_mystyle": "MyStyle",
+    "owner_mystyle_about": "Files of another method, to compare with.",
+    "group_have": "{n} of {m}",
+    "file_about": "{size}. It {purpose}.",
+    "file_at": "Found at {path}.",
+    "file_by_hand": "A program cannot download it; get it by hand from {page}.",
+    "file_get": "Download",
+    "file_resume": "Go on",
+    "file_verify": "Verify",
+    "file_use": "Use my file",
+    "file_delete": "Delete",
+    "file_delete_sure": "Really delete",
+    "file_accept": "I accept {licence}",
+    "file_done": "{n} of {m} MB",
+    "file_done_of": "{n} MB",
+    "file_speed": "{n} MB a second",
+    "file_kept": "kept, to go on from",
+    "own_title": "Use a file or a folder that you have",
+    "own_hint": "A file is known by its content, whatever its name. A folder, such as ComfyUI's models, is searched "
+    "from now on. Nothing in them is changed.",
+    "own_path": "Whole path of a file or folder of this computer",
+    "own_as": "What it is",
+    "own_any": "Told by its content",
+    "own_id": "{file}: {purpose}",
+    "own_use": "Use it",
+    "shared": "Also searched: {folder}",
+    "shared_forget": "no more",
+    "machine_title": "This computer",
+    "machine_on": "Networks run on",
+    "machine_cpu": "Processor",
+    "machine_cpu_as": "{name}, {cores} cores",
+    "machine_memory": "Memory",
+    "machine_memory_as": "{n} GB, {free} GB free",
+    "machine_disk": "Free disk",
+    "machine_version": "Likeness",
+    "places_title": "Where things are",
+    "place_root": "Everything of yours",
+    "place_people": "People, photos, results",
+    "place_weights": "Weight files",
+    "place_logs": "Logs",
+    "place_cache": "May be deleted any time",
+    "privacy_title": "Privacy",
+    "remove_title": "Delete everything of a person",
+    "remove_hint": "Copies of photos, what was measured on faces, tunings, results, logs. Your own photos and what you "
+    "downloaded stay where they are.",
+    "remove_who": "Who",
+    "remove_choose": "Choose a person",
+    "remove": "Delete everything",
+    "remove_sure": "Delete everything of {name}? A job that runs for them is stopped. It cannot be brought back.",
+    "remove_yes": "Delete everything",
+    "remove_coming": "Deleting everything of {name}",
+    "remove_done": "{name}: {n} files are deleted, {size}.",
+    "remove_verified": "The data folder was searched afterwards: nothing of them is left.",
+    "remove_left": "This still mentions them: {places}",
+    "diagnostics_title": "Diagnostics",
+    "diagnostics_hint": "To pass on when something does not work. It holds no names, photos or places of this "
+    "computer.",
+    "diagnostics_make": "Gather",
+    "diagnostics_coming": "Gathering",
+    "diagnostics_copy": "Copy",
+    "diagnostics_copied": "Copied",
+    # The first time.
+    "first_title": "Welcome to Likeness",
+    "first_lead": "Old and damaged photos come back sharp, and it is still that person. In four steps:",
+    "first_photos": "Good photos",
+    "first_photos_about": "Five to twenty of the person, as they really look.",
+    "first_damaged": "The damaged photo",
+    "first_damaged_about": "Your original is never changed.",
+    "first_tune": "Getting to know the face",
+    "first_tune_about": "Once for each person; about a minute here, or some more.",
+    "first_look": "Restore and look",
+    "first_look_about": "Hold Space for the photo as it was; ? lists all keys.",
+    "first_try": "Try it with the sample person",
+    "first_own": "Start with my own photos",
+    "first_nobody": "The sample person is nobody: made by a computer, shipped with Likeness.",
+    "first_working": "The sample person is being restored. Nothing to do but watch.",
+    "first_done": "This is it. Compare before and after below; then do the same for somebody you know.",
+    "first_next": "Now with my own photos",
+    "first_stopped": "It was stopped. Try again goes on where it was.",
+    "first_again": "Try again",
+    "sample_person": "Sample person",
+    "keys_title": "Keys",
     # The machine.
     "device_cpu": "CPU, {name} cores",
     "device_cuda": "{name}",
@@ -422,6 +525,53 @@ TUNING_STATES: dict[str, str] = {
 
 JOBS: dict[str, str] = {"restore": "restoring a photo", "compare": "comparing", "batch": "restoring a folder"}
 """What the worker is at, after "Likeness is"."""
+
+FILE_STATES: dict[str, str] = {
+    "there": "Here",
+    "elsewhere": "Found elsewhere",
+    "missing": "Not here",
+    "damaged": "Damaged",
+    "partly": "Partly here",
+    "waiting": "Waiting",
+    "getting": "Downloading",
+    "checking": "Checking",
+}
+"""How a weight file stands, in a word or two."""
+
+COMMERCIAL: dict[str, str] = {
+    "yes": "Commercial use: yes",
+    "no": "Commercial use: no",
+    "ask": "Commercial use: ask",
+}
+"""What a licence says of commercial use."""
+
+PRIVACY: tuple[str, ...] = (
+    "Photos, faces, tunings and results stay in the data folder of this computer, which only your account may enter.",
+    "Nothing is sent anywhere. The only thing that goes out is a download that you start on this screen.",
+    "The page is served to this computer alone. Other websites and other computers are refused.",
+    "Pictures shown in the browser are deleted from the cache when Likeness is closed.",
+    "Results say in their metadata that they were restored by a program, and by which.",
+)
+"""What Likeness does with what is private, a sentence each."""
+
+SCREEN_KEYS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
+    "tune": (
+        (("P",), "Pause, and go on again"),
+        (("N",), "Sample now: restore the photo that is kept aside"),
+        (("R",), "Go on with a tuning that was broken off"),
+        (("\u2190", "\u2192"), "In samples and charts: the look before and after"),
+        (("\u2191", "\u2193"), "In samples: one picture, the next, or all; in the list: from tuning to tuning"),
+        (("Home", "End"), "The first and the last look"),
+        (("Space",), "Hold to see the true photo in place of the restored one"),
+    ),
+    "models": ((("Tab",), "From file to file"), (("Enter",), "Open a group; press what has the focus")),
+    "all": (
+        (("\u2190", "\u2192"), "On the tabs: from screen to screen"),
+        (("?",), "This list"),
+        (("Esc",), "Close it"),
+    ),
+}
+"""Keys of screens without a viewer, and those of all such screens, in the order of the list that `?` shows."""
 
 STAGES: dict[str, str] = {
     "trying a step": "Trying a step",

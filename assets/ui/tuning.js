@@ -333,7 +333,8 @@ function show() {
   );
   const scales = {
     identity: range(value.columns.map((one) => one.identity), 0.03),
-    loss: range(value.columns.map((one) => smooth(one.losses)), 0.001),
+    // Of many points some lie far out; the chart is as high as the most of them.
+    loss: range(value.columns.map((one) => (one.losses.length < 40 ? one.losses : smooth(one.losses))), 0.0005),
   };
   find(".lk-columns").classList.toggle("two", value.columns.length > 1);
   columns.forEach((one, n) => one.set(value.columns[n] || null, scales));

@@ -108,15 +108,15 @@ def _outermost(workspace: Workspace, paths: Collection[Path]) -> list[Path]:
     """Give what is deleted because of files that bear a mark: of a job its whole folder and its log."""
     found: dict[Path, None] = {}
     for path in paths:
-        job = path.relative_to(workspace.root).parts
-        if job[0] == "jobs" and len(job) > 2:
-            found[workspace.root / "jobs" / job[1]] = None
-            log = workspace.root / "logs" / f"{job[1]}.log"
+        within = list(path.relative_to(workspace.root).parts)
+        if within[:1] == ["jobs"] and len(within) > 2:
+            found[workspace.jobs / within[1]] = None
+            log = workspace.logs / f"{within[1]}.log"
             if log.exists():
                 found[log] = None
-            for shown in (workspace.root / "cache").glob(f"previews/{job[1]}-*"):
+            for shown in workspace.cache.glob(f"previews/{within[1]}-*"):
                 found[shown] = None
-        elif job[0] != "logs" or path.name.startswith("job-"):
+        elif within[:1] != ["logs"] or path.name.startswith("job-"):
             found[path] = None
         else:  # the page's own log, which is written to: only its words go
             path.write_bytes(b"")

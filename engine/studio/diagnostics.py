@@ -46,9 +46,13 @@ class Diagnostics:
         self._studio = studio
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="diagnostics")
         self._coming: Future[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, and the doctor if it is at work."""
+        process = self._process
+        if process is not None:
+            process.kill()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def gather(self) -> None:
@@ -71,15 +75,21 @@ class Diagnostics:
         return private("\n".join(lines), self._names(), self._studio.workspace.root)
 
     def _doctor(self) -> list[str]:
-        command = [sys.executable, str(ROOT / "app.py"), "--json", "--workspace", str(self._studio.workspace.root)]
+        place = ["--workspace", str(self._studio.workspace.root)]
         try:
-            answer = subprocess.run(
-                [*command, "doctor"], capture_output=True, text=True, timeout=SECONDS, check=False, cwd=ROOT
-            )
-            facts: list[dict[str, Any]] = json.loads(answer.stdout)["facts"]
+            with subprocess.Popen(
+                [sys.executable, str(ROOT / "app.py"), "--json", *place, "doctor"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd=ROOT,
+            ) as self._process:
+                answer = self._process.communicate(timeout=SECONDS)[0]
+            facts: list[dict[str, Any]] = json.loads(answer)["facts"]
         except (OSError, ValueError, KeyError, subprocess.TimeoutExpired) as error:
             log.warning("the doctor gave no answer: %s", error)
             return ["The doctor gave no answer."]
+        finally:
+            self._process = None
         return [f"{fact['group']}: {fact['name']}: {fact['value']} [{fact['state']}]" for fact in facts]
 
     def _numbers(self) -> list[str]:

@@ -82,8 +82,12 @@ class Desk:
     def forget_person(self, person: Person) -> None:
         """Take somebody who is to be deleted off the desk, with the photo that was to be restored with them."""
         with self._clerk.lock:
-            if self._clerk.noted.person.casefold() != person.name.casefold():
-                return
+            if self._clerk.noted.person.casefold() == person.name.casefold():
+                self.clear()
+
+    def clear(self) -> None:
+        """Make room for somebody else; whoever lay on the desk is still among the people."""
+        with self._clerk.lock:
             noted = self._clerk.noted
             noted.job = noted.result = noted.newest = ""
             self._damaged.take_off()
