@@ -148,7 +148,20 @@ def _row(row: FileRow) -> dict[str, Any]:
         "file": file.file,
         "state": row.state,
         "word": FILE_STATES[row.state],
-        "about": " ".join(filter(None, [say("file_about", size=size, purpose=file.purpose), elsewhere, by_hand])),
+        "about": " ".join(
+            filter(
+                None,
+                [
+                    say(
+                        "file_about",
+                        size=size[:1].upper() + size[1:],
+                        purpose=file.purpose[:1].upper() + file.purpose[1:],
+                    ),
+                    elsewhere,
+                    by_hand,
+                ],
+            )
+        ),
         "licence": licence.name,
         "commercial": licence.commercial,
         "use": COMMERCIAL[licence.commercial],

@@ -92,7 +92,7 @@ function fillRow(held, one) {
 
 function groups(value) {
   const key = JSON.stringify(value.groups.map((group) => [group.title, group.about, group.rows.map((one) => one.id)]));
-  const place = find(".lk-groups");
+  const place = find(".lk-families");
   if (key !== groupsShown) {
     groupsShown = key;
     rows.clear();
@@ -105,8 +105,8 @@ function groups(value) {
           list.append(held.row);
         }
         const state = make("span", { class: "lk-state" });
-        const summary = make("summary", {}, make("span", { class: "lk-group-title" }, make("strong", { text: group.title }), make("small", { text: group.about })), state);
-        const box = make("details", { class: "lk-group", "data-group": group.id }, summary, list);
+        const summary = make("summary", {}, make("span", { class: "lk-family-title" }, make("strong", { text: group.title }), make("small", { text: group.about })), state);
+        const box = make("details", { class: "lk-family", "data-group": group.id }, summary, list);
         return box;
       }),
     );

@@ -99,7 +99,6 @@ class Tunings:
         self._file = desk.studio.workspace.root / "desk" / "tunings.json"
         self._lock = RLock()
         self._noted = self._read(recipe)
-        self._held = bool(self._noted.waiting)
         self._notices: list[str] = []
         self._estimates = Estimates(desk.studio)
         self._courses = Courses(desk.studio.runner, self._people, desk.previews)
@@ -108,6 +107,8 @@ class Tunings:
         self._tuned: dict[str, str] = {}
         self._manifests: dict[str, tuple[int, dict[str, Any]]] = {}
         self._followed = ""
+        self._take_up()
+        self._held = bool(self._noted.waiting)
         self._closed = Event()
         self._thread = Thread(target=self._serve, name="tunings", daemon=True)
         self._thread.start()
@@ -180,11 +181,7 @@ class Tunings:
             return
         known, last = self._entry(entry), self._last_job(entry)
         if last is not None:
-            asked = last.arguments
-            further: dict[str, Any] = {key: asked.get(key, 0) for key in ("more", "more_guide")}
-            wanted = Wanted(
-                new_id("tuning"), known.person, known.name, asked["recipe"], tuned=asked.get("tuned", ""), **further
-            )
+            wanted = self._asked_in(last, known.name)
         elif known.recipe:
             wanted = Wanted(new_id("tuning"), known.person, known.name, known.recipe)
         else:
@@ -302,6 +299,25 @@ class Tunings:
 
     # Waiting and beginning.
 
+    def _take_up(self) -> None:
+        """Let the last one wait again if the app was closed before there was anything of it to go on from."""
+        last = next(reversed(self._jobs.values()), None)
+        if last is None or last.state != "interrupted":
+            return
+        made = self._tuned_by(last)
+        begun = bool(made) and (self._folder(made) / "state.json").exists()
+        if not begun and (self._people / str(last.arguments["person"])).is_dir():
+            wanted = self._asked_in(last, _name_in(self._people / str(last.arguments["person"])))
+            if all((one.person, one.recipe) != (wanted.person, wanted.recipe) for one in self._noted.waiting):
+                self._noted.waiting = [wanted, *self._noted.waiting]
+
+    def _asked_in(self, job: Job, name: str) -> Wanted:
+        """Give what a job was asked for, to be asked for again."""
+        asked = job.arguments
+        further: dict[str, Any] = {key: int(asked.get(key, 0)) for key in ("more", "more_guide")}
+        person, recipe_name = str(asked["person"]), str(asked["recipe"])
+        return Wanted(new_id("tuning"), person, name, recipe_name, tuned=str(asked.get("tuned", "")), **further)
+
     def _serve(self) -> None:
         """Hand those that wait to the worker as it becomes free."""
         while not self._closed.wait(_LOOK_SECONDS):
@@ -406,15 +422,8 @@ class Tunings:
         step, of = (entry.step, entry.of) if entry is not None else (0, 0)
         step = max([step, *list(told.losses)[-1:]])
         left, end = left_of(told, step, of)
-        asked = job.arguments
-        wanted = Wanted(
-            job.id,
-            str(asked["person"]),
-            entry.name if entry is not None else _name_in(self._people / str(asked["person"])),
-            str(asked["recipe"]),
-            int(asked.get("more", 0)),
-            int(asked.get("more_guide", 0)),
-        )
+        name = entry.name if entry is not None else _name_in(self._people / str(job.arguments["person"]))
+        wanted = self._asked_in(job, name)
         at: dict[str, Any] = {"stage": told.stage, "done": told.done, "total": told.total, "step": step, "of": of}
         known_id = entry.id if entry is not None else ""
         return Running(known_id, job, wanted, speed=told.speed, left=left, end=end, **at)
