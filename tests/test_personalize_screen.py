@@ -1,4 +1,4 @@
-"""The Personalize screen in a real browser, on the real engine: a person tuned, watched, stopped, gone on with, deleted.
+"""The Personalize screen in a real browser, on the real engine: people tuned, watched, stopped, gone on with, deleted.
 
 The recipe is the toy one; what must last long enough to be paused, reloaded and broken off is the same model tuned
 further by a thousand steps.
@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.jobs import Event
-from engine.studio import watched
+from engine.studio import preparing, watched
 from engine.studio.tunings.course import MOST_POINTS, Told, left_of, thinned
 from engine.studio.tunings.estimates import Estimates
 from engine.studio.tunings.view import Estimated
 from engine.workspace import Workspace
-from tests.test_screen import SECONDS, App, drop, serious_flaws
+from tests.test_screen import SECONDS, App, serious_flaws
 from ui.personalizing import estimate_lines, settings_of, warning_of
 
 if TYPE_CHECKING:
@@ -32,8 +32,12 @@ PATIENCE = 300 * SECONDS
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def app(tmp_path_factory: pytest.TempPathFactory, sample_faces: list[Path]) -> Iterator[App]:
+    """The app with two people, one of whom has enough photos for one to be kept aside."""
     running = App(tmp_path_factory.mktemp("home") / "likeness", port=8160)
+    people = preparing.library(Workspace(running.home))
+    people.add(people.create("Anna"), sample_faces[:4])
+    people.add(people.create("Ben"), sample_faces[4:6])
     running.start()
     yield running
     if running.process is not None and running.process.poll() is None:
@@ -49,18 +53,14 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture(scope="module")
-def tuned(app: App, context: BrowserContext, sample_faces: list[Path]) -> Iterator[Page]:
-    """Two people; the second is tuned, and a tuning of the first waits meanwhile."""
+def tuned(app: App, context: BrowserContext) -> Page:
+    """The screen, with somebody chosen and what a tuning of them would take tried out."""
     page = context.new_page()
-    page.goto(app.address)
-    for name, faces in (("Ben", sample_faces[4:6]), ("Anna", sample_faces[:4])):
-        page.get_by_label("Name", exact=True).fill(name)
-        page.get_by_label("Name", exact=True).press("Enter")
-        drop(page, "#references", faces)
-        page.locator("#references .lk-status").get_by_text(f"{len(faces)} of {len(faces)} used").wait_for()
-    page.get_by_role("tab", name="Personalize").click()
+    page.goto(f"{app.address}/#tune")
+    person(page, "Anna")
+    page.locator("#personalize .lk-status").get_by_text("4 of 4 used").wait_for()
     page.locator(".lk-estimate dd").nth(2).wait_for()
-    yield page
+    return page
 
 
 def history(page: Page, state: str) -> None:
@@ -68,8 +68,8 @@ def history(page: Page, state: str) -> None:
 
 
 def person(page: Page, name: str) -> None:
+    page.locator("#lk-tune-person option").get_by_text(name, exact=True).wait_for(state="attached")
     page.get_by_label("Person", exact=True).select_option(name)
-    page.locator("#personalize .lk-status").wait_for()
 
 
 @pytest.mark.browser
@@ -91,7 +91,7 @@ def test_another_tuning_waits_and_begins_by_itself(tuned: Page, app: App) -> Non
     page = tuned
     person(page, "Ben")
     page.get_by_label("I may use these photos of Ben").check()
-    page.get_by_role("button", name=re.compile("Add to the queue|Start")).click()
+    page.locator("#personalize .lk-start:enabled").click()
     page.locator(".lk-history .lk-entry").get_by_text("Anna, Toy").wait_for()
     page.wait_for_function("document.querySelectorAll('.lk-history .lk-state.finished').length === 2", timeout=PATIENCE)
     jobs = [json.loads(file.read_text()) for file in sorted((app.home / "jobs").glob("job-*/job.json"))]

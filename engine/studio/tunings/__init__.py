@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from engine.errors import EngineError
 from engine.jobs import Busy, Job
 from engine.studio import watched
 from engine.studio.tunings.course import Courses, left_of
+from engine.studio.tunings.entries import Entries, changed_at, name_in
 from engine.studio.tunings.estimates import Estimates
 from engine.studio.tunings.view import (
     Course,
@@ -102,11 +102,8 @@ class Tunings:
         self._notices: list[str] = []
         self._estimates = Estimates(desk.studio)
         self._courses = Courses(desk.studio.runner, self._people, desk.previews)
-        self._jobs = {job.id: job for job in reversed(desk.studio.runner.jobs()) if job.kind == "tune"}
-        """All tunings that were ever handed to the worker and are not forgotten, the oldest first."""
-        self._tuned: dict[str, str] = {}
-        self._manifests: dict[str, tuple[int, dict[str, Any]]] = {}
-        self._followed = ""
+        self._records = Entries(desk.studio.runner, self._people)
+        self._followed, self._seen = "", ""
         self._take_up()
         self._held = bool(self._noted.waiting)
         self._closed = Event()
@@ -179,7 +176,7 @@ class Tunings:
             self._held = False
         if not entry:
             return
-        known, last = self._entry(entry), self._last_job(entry)
+        known, last = self._entry(entry), self._records.last_job(entry)
         if last is not None:
             wanted = self._asked_in(last, known.name)
         elif known.recipe:
@@ -236,9 +233,9 @@ class Tunings:
         """
         known = self._entry(entry)
         running = self._running()
-        if running is not None and self._tuned_by(running) in ("", entry):
+        if running is not None and self._records.tuned_by(running) in ("", entry):
             raise StillRuns(f"The tuning of {known.name} still runs. Stop it first.")
-        trash(self._folder(entry))
+        trash(self._records.folder(entry))
         with self._lock:
             self._courses.forget(entry)
             noted = self._noted
@@ -253,7 +250,6 @@ class Tunings:
             for entry in [one for one in (self._noted.shown, self._noted.beside) if one.startswith(f"{person}/")]:
                 self._noted.shown = "" if self._noted.shown == entry else self._noted.shown
                 self._noted.beside = "" if self._noted.beside == entry else self._noted.beside
-            self._followed = ""
             self._write()
 
     def forget_notice(self, index: int) -> None:
@@ -274,7 +270,7 @@ class Tunings:
             person, photos = self.desk.person, _used(desk)
             current = self._studio.runner.current()
             running = current if current is not None and current.kind == "tune" else None
-            entries = self._entries(running)
+            entries = self._records.entries(running)
             known = {entry.id: entry for entry in entries}
             now = self._as_running(running, known) if running is not None else None
             self._follow(now)
@@ -301,13 +297,13 @@ class Tunings:
 
     def _take_up(self) -> None:
         """Let the last one wait again if the app was closed before there was anything of it to go on from."""
-        last = next(reversed(self._jobs.values()), None)
+        last = self._records.newest()
         if last is None or last.state != "interrupted":
             return
-        made = self._tuned_by(last)
-        begun = bool(made) and (self._folder(made) / "state.json").exists()
+        made = self._records.tuned_by(last)
+        begun = bool(made) and (self._records.folder(made) / "state.json").exists()
         if not begun and (self._people / str(last.arguments["person"])).is_dir():
-            wanted = self._asked_in(last, _name_in(self._people / str(last.arguments["person"])))
+            wanted = self._asked_in(last, name_in(self._people / str(last.arguments["person"])))
             if all((one.person, one.recipe) != (wanted.person, wanted.recipe) for one in self._noted.waiting):
                 self._noted.waiting = [wanted, *self._noted.waiting]
 
@@ -322,6 +318,7 @@ class Tunings:
         """Hand those that wait to the worker as it becomes free."""
         while not self._closed.wait(_LOOK_SECONDS):
             try:
+                self._tell_end()
                 self._begin_next()
             except Exception:  # the thread must live; the log says what broke
                 log.exception("a tuning that waits could not be begun")
@@ -334,7 +331,8 @@ class Tunings:
             further: dict[str, Any] = {key: getattr(wanted, key) for key in ("more", "more_guide", "tuned")}
             try:
                 begun = self._studio.start_tuning(wanted.person, wanted.recipe, **further)
-                self._jobs[begun.id] = begun
+                self._records.add(begun)
+                self._followed = begun.id
             except Busy:
                 return
             except EngineError as error:
@@ -352,140 +350,51 @@ class Tunings:
         self._begin_next()
 
     def _follow(self, now: Running | None) -> None:
-        """Look at a tuning as soon as it runs, and tell how the last one ended where it failed."""
-        job = now.job.id if now is not None else ""
+        """Look at a tuning as soon as there is something of it to look at, unless another was looked at since."""
+        if now is not None and now.entry and self._seen != now.job.id:
+            self._seen = now.job.id
+            self._noted.shown = now.entry
+
+    def _tell_end(self) -> None:
+        """Tell how the last one ended, where it failed."""
+        running = self._running()
+        job = running.id if running is not None else ""
         if self._followed and self._followed != job:
             ended = self._job(self._followed)
             if ended is not None and ended.over and ended.error:
-                self._notices.append(ended.error)
-            self._followed = ""
-        if now is not None and now.entry and self._followed != job:
-            self._followed = job
-            self._noted.shown = now.entry
+                with self._lock:
+                    self._notices.append(ended.error)
+        self._followed = job
 
     # The tunings that there are.
 
-    def _entries(self, running: Job | None) -> tuple[Entry, ...]:
-        names: dict[str, str] = {}
-        found: list[Entry] = []
-        jobs = self._worked_on()
-        for folder in self._people.glob("[!.]*/tuned/[!.]*"):
-            if not folder.is_dir():
-                continue
-            person = folder.parents[1].name
-            if person not in names:
-                names[person] = _name_in(self._people / person)
-            entry = self._as_entry(folder, person, names[person], running, jobs)
-            if entry is not None:
-                found.append(entry)
-        return tuple(sorted(found, key=lambda entry: (entry.state == "running", entry.when), reverse=True))
-
-    def _as_entry(
-        self, folder: Path, person: str, name: str, running: Job | None, jobs: Mapping[str, list[Job]]
-    ) -> Entry | None:
-        made = f"{person}/{folder.name}"
-        manifest = self._manifest(folder)
-        state = _json(folder / "state.json")
-        if not manifest and not state:
-            return None
-        last = jobs[made][-1] if made in jobs else None
-        runs = running is not None and self._tuned_by(running) == made
-        going = (folder / "checkpoint.pt").exists()
-        stands: State = "finished"
-        if runs:
-            stands = "running"
-        elif not manifest or going:
-            stands = "stopped"
-            if last is not None and last.state in ("interrupted", "failed"):
-                stands = "interrupted" if last.state == "interrupted" else "failed"
-        steps = sum(len(losses) for losses in manifest["losses"].values()) if manifest else 0
-        counted = bool(state) and (runs or not manifest or going)
-        recorded: Mapping[str, Any] = manifest.get("recipe", {})
-        return Entry(
-            id=made,
-            person=person,
-            name=name,
-            recipe=str(recorded.get("name") or state.get("recipe") or (last.arguments["recipe"] if last else "")),
-            state=stands,
-            when=max(_changed(folder / file) for file in ("manifest.json", "state.json")),
-            step=int(state["step"]) if counted else steps,
-            of=int(state["of"]) if counted else steps,
-            finished=bool(manifest),
-            manifest=manifest,
-            error=last.error if last is not None and stands in ("interrupted", "failed") else "",
-            guided=recorded.get("guide") is not None,
-        )
-
     def _as_running(self, job: Job, known: Mapping[str, Entry]) -> Running:
-        told, made = self._courses.told(job), self._tuned_by(job)
+        told, made = self._courses.told(job), self._records.tuned_by(job)
         entry = known.get(made)
         step, of = (entry.step, entry.of) if entry is not None else (0, 0)
         step = max([step, *list(told.losses)[-1:]])
         left, end = left_of(told, step, of)
-        name = entry.name if entry is not None else _name_in(self._people / str(job.arguments["person"]))
+        name = entry.name if entry is not None else name_in(self._people / str(job.arguments["person"]))
         wanted = self._asked_in(job, name)
         at: dict[str, Any] = {"stage": told.stage, "done": told.done, "total": told.total, "step": step, "of": of}
         known_id = entry.id if entry is not None else ""
         return Running(known_id, job, wanted, speed=told.speed, left=left, end=end, **at)
 
     def _course(self, entry: Entry) -> Course:
-        jobs = self._worked_on().get(entry.id, []) if entry.state != "finished" else []
+        jobs = self._records.worked_on().get(entry.id, []) if entry.state != "finished" else []
         if entry.finished:  # of its own steps the manifest knows all
-            made = _changed(self._folder(entry.id) / "manifest.json")
+            made = changed_at(self._records.folder(entry.id) / "manifest.json")
             jobs = [job for job in jobs if job.created > made]
         return self._courses.course(entry.id, entry.manifest, jobs)
-
-    def _worked_on(self) -> dict[str, list[Job]]:
-        """Give the jobs that worked on each tuned model, the oldest first."""
-        found: dict[str, list[Job]] = {}
-        for job in self._known_jobs():
-            made = self._tuned_by(job)
-            if made:
-                found.setdefault(made, []).append(job)
-        return found
-
-    def _known_jobs(self) -> list[Job]:
-        """Give all tunings' jobs as they stand, the oldest first; what is over is not read again."""
-        running = self._running()
-        if running is not None:
-            self._jobs[running.id] = running
-        for job in [job for job in self._jobs.values() if not job.over]:
-            now = self._job(job.id)
-            if now is None:
-                del self._jobs[job.id]
-            else:
-                self._jobs[job.id] = now
-        return list(self._jobs.values())
-
-    def _tuned_by(self, job: Job) -> str:
-        if not self._tuned.get(job.id):
-            self._tuned[job.id] = watched.noted(job.folder)
-        return self._tuned[job.id]
-
-    def _last_job(self, entry: str) -> Job | None:
-        with self._lock:
-            return next(iter(self._worked_on().get(entry, [])[::-1]), None)
-
-    def _manifest(self, folder: Path) -> dict[str, Any]:
-        """Give the manifest of a tuned model, read once for each time that it was written; nothing where none is."""
-        changed = int(_changed(folder / "manifest.json") * 1e6)
-        key = str(folder)
-        if self._manifests.get(key, (-1, {}))[0] != changed:
-            self._manifests[key] = (changed, _json(folder / "manifest.json") if changed else {})
-        return self._manifests[key][1]
 
     # Helpers.
 
     def _entry(self, entry: str) -> Entry:
         with self._lock:
-            found = next((one for one in self._entries(self._running()) if one.id == entry), None)
+            found = next((one for one in self._records.entries(self._running()) if one.id == entry), None)
         if found is None:
             raise NoSuchTuning("That tuning is no longer there. It may have been deleted in another window.")
         return found
-
-    def _folder(self, entry: str) -> Path:
-        person, _, tuned = entry.partition("/")
-        return self._people / Path(person).name / "tuned" / Path(tuned).name
 
     def _person(self) -> Person:
         person = self.desk.person
@@ -532,22 +441,3 @@ class Tunings:
 
 def _used(view: View) -> int:
     return sum(reference.used for reference in view.references)
-
-
-def _name_in(folder: Path) -> str:
-    """Give what a person is called, without looking at their photos."""
-    return str(_json(folder / "person.json").get("name", folder.name))
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        return dict(read_json(file))
-    except (EngineError, TypeError, ValueError):
-        return {}
-
-
-def _changed(file: Path) -> float:
-    try:
-        return file.stat().st_mtime
-    except OSError:
-        return 0.0
