@@ -11,7 +11,7 @@ import pytest
 from engine import images
 from engine.faces import distance, embed
 from engine.studio.swap import blur_face
-from engine.studio.work import library
+from engine.studio.preparing import library
 from engine.tuning import RECIPES
 from engine.tuning.views import GENERIC
 from engine.workspace import Workspace
