@@ -91,7 +91,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def file(server: Server) -> Served:
-    return server.serve(FILE, DATA, served.stall(4_000_000))
+    return server.serve(FILE, DATA, served.stall(4_000_000), *[served.stall(0)] * 9)
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +142,7 @@ def test_a_download_shows_progress_is_stopped_survives_a_reload_and_is_gone_on_w
     row.locator(".lk-state.partly").wait_for()
     assert "kept, to go on from" in row.inner_text()
     assert not (app.home / "weights" / FILE).exists()
+    file.moves.clear()
     row.get_by_role("button", name="Go on").click()
     row.locator(".lk-state.there").wait_for()
     assert (app.home / "weights" / FILE).read_bytes() == DATA
@@ -182,11 +183,12 @@ def test_a_file_that_changed_on_the_server_meanwhile_is_refused_in_words(
     row = page.locator(f"[data-id={ID}]")
     row.get_by_role("button", name="Delete").click()
     row.get_by_role("button", name="Delete").get_by_text("Really delete").click()
-    file.moves.append(served.stall(2_000_000))
+    file.moves.extend([served.stall(2_000_000), *[served.stall(0)] * 9])
     row.get_by_role("button", name="Download").click()
     row.get_by_text(re.compile(r"[12] of 10 MB")).wait_for()
     row.get_by_role("button", name="Stop").click()
     row.locator(".lk-state.partly").wait_for()
+    file.moves.clear()
     file.data, file.etag = DATA[::-1], '"two"'
     row.get_by_role("button", name="Go on").click()
     page.get_by_text("its SHA-256 is not the published one").wait_for()

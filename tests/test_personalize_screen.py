@@ -27,7 +27,7 @@ from ui.personalizing import estimate_lines, settings_of, warning_of
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-PATIENCE = 300 * SECONDS
+PATIENCE = 900 * SECONDS
 """On a machine that does nothing else, all of it takes about a minute."""
 
 
