@@ -8,18 +8,23 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engine import weights
 from engine.jobs.record import new_job, write_job
 from engine.people import delete_everything
 from engine.progress import SilentReport
-from engine.studio import preparing
+from engine.studio import Studio, preparing
 from engine.studio.diagnostics import LOCAL, SOMEBODY, private
+from engine.studio.installed import FileRow, Installed, NothingToDo
 from engine.workspace import Workspace
 from tests import weights_server as served
 from tests.test_screen import REPOSITORY, SECONDS, App, drop, serious_flaws
@@ -242,6 +247,57 @@ def test_the_keys_are_listed_and_it_fits_a_phone(app: OwnServer, browser_page: P
     page.keyboard.press("Escape")
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def until(installed: Installed, state: str, least: int = 0) -> FileRow:
+    """Wait until the file is in a state, and give its row."""
+    end = time.monotonic() + 60
+    while True:
+        row = next(row for row in installed.view().rows if row.file.id == ID)
+        if row.state == state and row.done >= least:
+            return row
+        assert time.monotonic() < end, f"the file is {row.state}: {installed.view().notices}"
+        time.sleep(0.05)
+
+
+def test_files_are_got_stopped_gone_on_with_and_checked_without_a_page(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with running() as server, Studio(workspace.root, device="cpu") as studio:
+        file = server.serve(FILE, DATA, served.stall(4_000_000), served.stall(0))
+        known: dict[str, Any] = {"url": server.url(FILE), "mirrors": (), "size": len(DATA), "plain": False}
+        published = replace(weights.CATALOGUE[ID], sha256=hashlib.sha256(DATA).hexdigest(), **known)
+        listed = MappingProxyType({**weights.CATALOGUE, ID: published})
+        for module in ("weights", "weights.places", "weights.actions", "studio.installed"):
+            monkeypatch.setattr(f"engine.{module}.CATALOGUE", listed)
+        with closing(Installed(studio)) as installed:
+            until(installed, "missing")
+            installed.get(ID)
+            assert until(installed, "getting", 3).total == len(DATA) // 1_000_000
+            with pytest.raises(NothingToDo, match="already"):
+                installed.verify(ID)
+            installed.stop(ID)
+            until(installed, "partly", 3)
+            file.moves.clear()
+        with closing(Installed(studio)) as installed:  # as after a restart
+            until(installed, "partly", 3)
+            installed.get(ID)
+            row = until(installed, "there")
+            assert row.path is not None and row.path.read_bytes() == DATA
+            row.path.write_bytes(DATA[:-1] + b"!")
+            installed.verify(ID)
+            assert "differs" in until(installed, "damaged").sentence
+            installed.delete(ID)
+            until(installed, "missing")
+            installed.set_offline(True)
+            with pytest.raises(NothingToDo, match="Allow downloads first"):
+                installed.get(ID)
+            with pytest.raises(weights.LicenceNotAccepted, match="Accept it first"):
+                installed.get("codeformer")
+            with pytest.raises(NothingToDo, match="whole path"):
+                installed.use(Path("net.pth"))
 
 
 def test_deleting_a_person_takes_what_other_rooms_keep_of_them_and_leaves_others(
