@@ -107,7 +107,7 @@ def rail_value(desk: Desk, view: View, now: TuningsView, recipes: Sequence[str])
         ],
         "recipe": now.recipe,
         "estimate": estimate_lines(estimate) if estimate is not None else [],
-        "warning": warning_of(estimate) if estimate is not None else "",
+        "warning": warning_of(estimate) if estimate is not None else now.estimate_error,
         "estimating": say("estimating") if now.estimating else say("estimate_later") if busy and not estimate else "",
         "wants": bool(photos) and estimate is None and not now.estimating and not busy,
         "busy": busy,

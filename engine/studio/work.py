@@ -10,7 +10,7 @@ from typing import Any
 from engine.errors import EngineError
 from engine.progress import Cancelled, Report
 from engine.studio.finish import finish_from, output_from
-from engine.studio.preparing import Asked, Chosen, estimate_tuning, personalize, personalize_more
+from engine.studio.preparing import Asked, Chosen, estimate_tuning, personalize, personalize_more, shared_prior
 from engine.studio.restoring import restore
 from engine.workspace import Workspace
 
@@ -31,7 +31,7 @@ def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> 
         report.tick("trying a step", 0, 1)
         tried = {"device": arguments["device"], "prior_name": str(arguments.get("prior", "pocket"))}
         found = estimate_tuning(workspace, arguments["person"], arguments["recipe"], **tried)
-        return asdict(found)
+        return {**asdict(found), "free_on_card": _free_on_card(workspace, **tried)}
     if kind == "restore":
         return restore(workspace, _asked(arguments), report)
     if kind == "batch":
@@ -59,6 +59,16 @@ def _tune(workspace: Workspace, arguments: Mapping[str, Any], folder: Path, repo
     else:
         tuned = personalize(workspace, person, recipe, report, job=folder, **common)
     return {"tuned": str(tuned.folder), "checks": tuned.manifest["checks"], "seconds": tuned.manifest["seconds"]}
+
+
+def _free_on_card(workspace: Workspace, *, device: str, prior_name: str) -> int | None:
+    """Give the bytes that are free on the card on which the prior lies; None where it lies on none."""
+    prior = shared_prior(device, prior_name, workspace.weights)
+    if prior.device.type != "cuda":
+        return None
+    import torch
+
+    return int(torch.cuda.mem_get_info(prior.device)[0])
 
 
 def _asked(arguments: Mapping[str, Any]) -> Asked:

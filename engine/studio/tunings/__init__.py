@@ -281,6 +281,7 @@ class Tunings:
                 recipe=self._noted.recipe,
                 estimate=self._estimates.get(self._noted.recipe, photos) if photos else None,
                 estimating=self._estimates.running,
+                estimate_error=self._estimates.error(self._noted.recipe, photos) if photos else "",
                 running=now,
                 waiting=tuple(self._noted.waiting),
                 held=self._held,

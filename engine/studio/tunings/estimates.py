@@ -67,12 +67,17 @@ class Estimates:
         if found is None:
             return None
         disk = shutil.disk_usage(self._studio.workspace.root).free
-        free = int(psutil.virtual_memory().available)
         try:
+            card = found.get("free_on_card")
+            free = int(psutil.virtual_memory().available) if card is None else int(card)
             sizes = {name: int(found[name]) for name in ("memory", "disk", "kept")}
             return Estimated(seconds=float(found["seconds"]), **sizes, free_memory=free, free_disk=disk)
         except (KeyError, TypeError, ValueError):
             return None
+
+    def error(self, recipe_name: str, photos: int) -> str:
+        """Say why there is no estimate; "" where there is one, or nobody has tried."""
+        return self._failed.get(self._key_of(recipe_name, photos), "")
 
     def _take_result(self) -> None:
         if not self._job:

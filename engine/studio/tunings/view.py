@@ -114,7 +114,7 @@ class Estimated:
     kept: int
     """Bytes that stay."""
     free_memory: int
-    """Bytes of this machine that no program uses now."""
+    """Bytes that no program uses: of the card where the prior lies on one, else of this machine."""
     free_disk: int
 
 
@@ -128,6 +128,8 @@ class TuningsView:
     """The one that was chosen last."""
     estimate: Estimated | None
     estimating: bool
+    estimate_error: str
+    """Why there is none, a sentence; "" where there is one, or nobody has tried."""
     running: Running | None
     waiting: tuple[Wanted, ...]
     held: bool
