@@ -6,6 +6,14 @@ const words = props.words;
 const rows = new Map();
 let groupsShown = "";
 let asked = "";
+const sure = new Set();
+
+// Deleting wants a second click; a row that is drawn anew meanwhile still knows of the first.
+function warn(button, id) {
+  sure.add(id);
+  button.textContent = words.file_delete_sure;
+  button.classList.add("danger");
+}
 
 function fileRow(one) {
   const parts = {
@@ -28,7 +36,6 @@ function button(name, text, one, main = false) {
   const made = make("button", { type: "button", class: main ? "lk-button main" : "lk-button", "data-tool": name, text });
   made.setAttribute("aria-label", text + ": " + one.file);
   made.addEventListener("click", () => {
-    if (name === "page") return;
     const acts = {
       get: () => trigger("get", { id: one.id }),
       accept: () => trigger("accepted", { id: one.id, licence: one.licence }),
@@ -39,17 +46,17 @@ function button(name, text, one, main = false) {
         find("#lk-own-path").focus();
       },
     };
-    if (name === "delete" && made.dataset.sure !== "yes") {
-      made.dataset.sure = "yes";
-      made.textContent = words.file_delete_sure;
-      made.classList.add("danger");
+    if (name === "delete" && !sure.has(one.id)) {
+      warn(made, one.id);
       return;
     }
+    sure.delete(one.id);
     made.disabled = name !== "use";
     window.setTimeout(() => (made.disabled = false), 1500);
     if (name === "delete") trigger("deleted", { id: one.id });
     else acts[name]();
   });
+  if (name === "delete" && sure.has(one.id)) warn(made, one.id);
   return made;
 }
 
