@@ -291,6 +291,14 @@ def test_files_are_got_stopped_gone_on_with_and_checked_without_a_page(
             assert "differs" in until(installed, "damaged").sentence
             installed.delete(ID)
             until(installed, "missing")
+            own = workspace.root / "my file.pth"
+            own.write_bytes(DATA)
+            installed.use(own, ID)
+            until(installed, "there")
+            assert (workspace.weights / FILE).read_bytes() == DATA
+            installed.delete(ID)
+            until(installed, "missing")
+            assert own.exists()
             installed.set_offline(True)
             with pytest.raises(NothingToDo, match="Allow downloads first"):
                 installed.get(ID)
