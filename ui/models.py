@@ -51,7 +51,7 @@ def connect(drawn: gr.HTML, installed: Installed, removal: Removal, diagnostics:
     page.on(drawn.stop, lambda event: installed.stop(str(event.id)))
     page.on(drawn.verify, lambda event: installed.verify(str(event.id)))
     page.on(drawn.deleted, lambda event: installed.delete(str(event.id)))
-    page.on(drawn.use, lambda event: installed.use(Path(str(event.path)), str(event.id)))
+    page.on(drawn.use, lambda event: installed.use(Path(str(event.place)), str(event.id)))
     page.on(drawn.unshared, lambda event: installed.unshare(Path(str(event.folder))))
     page.on(drawn.offline, lambda event: installed.set_offline(bool(event.on)))
     page.on(drawn.read, lambda event: installed.forget_notice(int(event.index)))

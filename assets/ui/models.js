@@ -184,7 +184,7 @@ find(".lk-offline input").addEventListener("change", (event) => trigger("offline
 find(".lk-own form").addEventListener("submit", (event) => {
   event.preventDefault();
   const path = find("#lk-own-path").value.trim();
-  if (path) trigger("use", { path, id: find(".lk-own select").value });
+  if (path) trigger("use", { place: path, id: find(".lk-own select").value }); // Gradio takes a "path" for a file of its own
 });
 find(".lk-models-side form").addEventListener("submit", (event) => {
   event.preventDefault();
