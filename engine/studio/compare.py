@@ -74,6 +74,8 @@ class Comparing:
     seed: int = 0
     face: int | None = None
     device: str = "auto"
+    prior: str = "pocket"
+    """As in `preparing.Asked`; of the restorers that take the prior."""
     chosen: Chosen | None = None
     name: str = ""
     """What the photo is called; its file's name if not given."""
@@ -177,6 +179,7 @@ def _asked(asked: Comparing, way: Way) -> Asked:
         seed=asked.seed if way.seed is None else way.seed,
         face=asked.face,
         device=asked.device,
+        prior=asked.prior,
         chosen=asked.chosen,
     )
 
@@ -283,7 +286,7 @@ def _restored(
     """Give a restorer the crop at its own size, and its answer at the size of the comparison."""
     from engine.restorers import Context
 
-    context = Context(lambda: preparing.shared_prior(asked.device), one.weights, asked.device)
+    context = Context(lambda: one.prior, one.weights, asked.device, asked.prior)
     restorer, unloaded = shelf().get(one.info, context)
     for sentence in unloaded:
         report.tick(sentence, 0, 1)

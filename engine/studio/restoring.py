@@ -124,7 +124,7 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
     spoken: Sequence[str] = (FOUND_AGAIN,) if found is not None else ()
     head, headless = fitting.head_of(crop, ready.weights)
     if found is None:
-        context = Context(lambda: shared_prior(asked.device, asked.prior, ready.weights), ready.weights, asked.device)
+        context = Context(lambda: ready.prior, ready.weights, asked.device, asked.prior)
         restorer, spoken = shelf().get(ready.info, context)
         begun = time.monotonic()
         subject = ready.subject(damage)
@@ -208,7 +208,7 @@ def _without(
 
 def _provenance(ready: Ready, asked: Asked, chosen: Chosen, crop: FaceCrop) -> Provenance:
     """Say how a result is made, as far as that is known before."""
-    from engine.prior.device import precision
+    from engine.prior.device import precision_of
 
     face = chosen.face
     return Provenance(
@@ -226,7 +226,7 @@ def _provenance(ready: Ready, asked: Asked, chosen: Chosen, crop: FaceCrop) -> P
             "wanted": chosen.wanted,
         },
         device=str(ready.prior.device),
-        precision="fp32" if ready.options.exact() else precision(ready.prior.device),
+        precision="fp32" if ready.options.exact() else precision_of(ready.prior),
         seconds=0.0,
         identity={},
     )

@@ -19,6 +19,8 @@ class _Key:
     id: str
     device: str
     weights: Path | None
+    prior: str
+    """Name of the prior that the restorer holds; empty where it has networks of its own."""
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Shelf:
         Raises:
             EngineError: it cannot be loaded; what had to go for it is gone.
         """
-        key = _Key(info.id, context.device, context.weights)
+        key = _Key(info.id, context.device, context.weights, "" if info.memory else context.prior_name)
         known = self._held.pop(key, None)
         told: list[str] = []
         if known is None:
