@@ -119,7 +119,8 @@ def test_a_stopped_run_goes_on_to_the_bits_of_an_unbroken_one(prior, gallery, wh
     with pytest.raises(BadTunedModel, match="holds no finished tuned model"):
         read_tuned(tmp_path)
     left = json.loads((tmp_path / "state.json").read_text())
-    assert left == {"step": step if stage == "personalizing" else 3 + step, "of": 6, "part": left["part"]}
+    done = step if stage == "personalizing" else 3 + step
+    assert left == {"step": done, "of": 6, "part": left["part"], "recipe": BOTH.name}
     report = Kept()
     again = tune(prior, gallery, BOTH, tmp_path, report)
     assert equal(again, whole[0])
@@ -175,6 +176,21 @@ def test_kill_9_loses_at_most_what_came_after_the_last_checkpoint(whole, tmp_pat
     tuned = tune(prior, gallery, BOTH, tmp_path / "tuned", report)
     assert [n for stage, n in report.ticks if stage == "personalizing"] == [3]
     assert equal(tuned, whole[0])
+
+
+def test_a_look_that_is_asked_for_comes_after_the_step_and_changes_nothing_else(prior, gallery, whole, tmp_path):
+    asked = iter([False, True, False, False, True, False])
+    report = Kept()
+    tuned = tune(prior, gallery, BOTH, tmp_path, report, look_asked=lambda: next(asked))
+    assert [check["step"] for check in tuned.manifest["checks"]] == [0, 2, 3, 5, 6]
+    assert equal(tuned, whole[0])
+
+
+def test_a_look_needs_a_photo_kept_aside_and_says_so(prior, few, tmp_path):
+    report = Kept()
+    tune(prior, few, replace(BOTH, guide=None), tmp_path, report, look_asked=lambda: True)
+    assert report.previews == []
+    assert any("4 photos or more" in note for note in report.notes)
 
 
 def test_a_finished_model_is_tuned_further_in_its_place(prior, few, tmp_path):

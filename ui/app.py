@@ -9,7 +9,8 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 
     from engine.studio import Studio
     from engine.studio.desk import Desk
+    from engine.studio.diagnostics import Diagnostics
+    from engine.studio.first_run import FirstRun
+    from engine.studio.installed import Installed
     from engine.studio.people_desk import PeopleDesk
+    from engine.studio.removal import Removal
+    from engine.studio.tunings import Tunings
     from engine.studio.view import View
 
 HOST = "127.0.0.1"
@@ -39,6 +45,17 @@ HIDDEN_RECIPES = frozenset({"toy"})
 
 class NoPortFree(EngineError):
     """The page cannot be served at any of the ports that were tried."""
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What lies beside the desk, for the other screens."""
+
+    tunings: Tunings
+    installed: Installed
+    removal: Removal
+    diagnostics: Diagnostics
+    first_run: FirstRun
 
 
 def serve(studio: Studio, *, port: int = 7860, open_browser: bool = True, default_recipe: str = "quick") -> None:
@@ -67,7 +84,8 @@ def serve(studio: Studio, *, port: int = 7860, open_browser: bool = True, defaul
         desk = opened.enter_context(_desk_of(studio))
         library = PeopleDesk(desk)
         opened.callback(library.close)
-        page = build(desk, library, recipes=recipes, default_recipe=default_recipe)
+        rooms = opened.enter_context(_rooms_of(desk, default_recipe))
+        page = build(desk, library, rooms, recipes=recipes, default_recipe=default_recipe)
         opened.callback(page.close, verbose=False)
         address = launch(page, desk, free_port(port))
         desk.lay_out()
@@ -86,19 +104,33 @@ def offered(default_recipe: str) -> tuple[str, ...]:
     return tuple(name for name in RECIPES if name == wanted or name not in HIDDEN_RECIPES)
 
 
-def build(desk: Desk, library: PeopleDesk, *, recipes: Sequence[str], default_recipe: str) -> gr.Blocks:
+def build(desk: Desk, library: PeopleDesk, rooms: Rooms, *, recipes: Sequence[str], default_recipe: str) -> gr.Blocks:
     """Put the page together; nothing is served yet.
 
     Args:
         desk: what the page shows and changes.
         library: the same of its People screen.
+        rooms: what lies beside the desk.
         recipes: those to choose from.
         default_recipe: one of them.
     """
     import gradio as gr
 
     from engine.studio.board import Board
-    from ui import comparing, damaged, people, picture, references, restoring, top, viewer
+    from ui import (
+        comparing,
+        damaged,
+        first_run,
+        keys,
+        models,
+        people,
+        personalizing,
+        picture,
+        references,
+        restoring,
+        top,
+        viewer,
+    )
     from ui.follow import QUIET, Follower, Page, Shown
 
     follower, compared = Follower(desk.studio.runner), Follower(desk.studio.runner)
@@ -108,6 +140,7 @@ def build(desk: Desk, library: PeopleDesk, *, recipes: Sequence[str], default_re
         clock = gr.Timer(SECONDS_BETWEEN_LOOKS)
         bar = top.draw()
         album = people.draw()
+        welcome = first_run.draw()
         with gr.Row(elem_id="desk"):
             with gr.Column(elem_id="rail"):
                 first, second = references.draw(), damaged.draw()
@@ -116,6 +149,9 @@ def build(desk: Desk, library: PeopleDesk, *, recipes: Sequence[str], default_re
             with gr.Column(elem_id="stage"):
                 stage = viewer.draw("viewer")
         bench = comparing.draw()
+        tune = personalizing.draw()
+        files = models.draw()
+        keys.draw()
         page = Page(
             desk,
             (
@@ -127,6 +163,9 @@ def build(desk: Desk, library: PeopleDesk, *, recipes: Sequence[str], default_re
                 Shown(stage, lambda view: picture.show(desk, view)),
                 *comparing.shown(bench, desk, board, compared),
                 *people.shown(album, library),
+                *personalizing.shown(tune, desk, rooms.tunings, recipes),
+                *models.shown(files, desk, rooms.installed, rooms.removal, rooms.diagnostics),
+                *first_run.shown(welcome, rooms.first_run),
             ),
         )
         references.connect(first, desk, page)
@@ -135,6 +174,9 @@ def build(desk: Desk, library: PeopleDesk, *, recipes: Sequence[str], default_re
         page.on(stage.stepped, lambda event: desk.step_result(1 if int(event.step) > 0 else -1))
         comparing.connect(bench, desk, board, page, (third, recipes))
         people.connect(album, library, page)
+        personalizing.connect(tune, desk, rooms.tunings, page)
+        models.connect(files, rooms.installed, rooms.removal, rooms.diagnostics, page)
+        first_run.connect(welcome, rooms.first_run, page)
 
         def opened() -> list[Any]:
             view: View = desk.view()
@@ -226,6 +268,26 @@ def _desk_of(studio: Studio) -> Generator[Desk]:
         yield desk
     finally:
         desk.close()
+
+
+@contextmanager
+def _rooms_of(desk: Desk, recipe_name: str) -> Generator[Rooms]:
+    """Open what lies beside the desk, and close it in good order."""
+    from engine.studio.diagnostics import Diagnostics
+    from engine.studio.first_run import FirstRun
+    from engine.studio.installed import Installed
+    from engine.studio.removal import Removal
+    from engine.studio.tunings import Tunings
+
+    with ExitStack() as opened:
+        tunings = opened.enter_context(closing(Tunings(desk, recipe=recipe_name)))
+        yield Rooms(
+            tunings,
+            opened.enter_context(closing(Installed(desk.studio))),
+            opened.enter_context(closing(Removal(desk, tunings))),
+            opened.enter_context(closing(Diagnostics(desk.studio))),
+            opened.enter_context(closing(FirstRun(desk, name=say("sample_person"), recipe=recipe_name))),
+        )
 
 
 @contextmanager

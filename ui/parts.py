@@ -22,13 +22,14 @@ LARGEST_MB = 500
 """Largest file that is taken; a scan of 16 bits and 80 million pixels has about as much."""
 
 
-def part(name: str, *, elem_id: str | None = None, first: Sequence[str] = ()) -> gr.HTML:
+def part(name: str, *, elem_id: str | None = None, first: Sequence[str] = (), **props: Any) -> gr.HTML:
     """Draw the part of a name where Gradio's layout now stands; its value is the JSON that its script shows.
 
     Args:
         name: of its files.
         elem_id: on the page; the same name if not given.
         first: names of further scripts, which its own one builds on.
+        props: what its script knows beside what all of them do.
     """
     scripts = [place for place in (ASSETS / f"{script}.js" for script in (*first, name)) if place.exists()]
     return gr.HTML(
@@ -37,6 +38,7 @@ def part(name: str, *, elem_id: str | None = None, first: Sequence[str] = ()) ->
         elem_id=elem_id or name,
         apply_default_css=False,
         **shared_props(),
+        **props,
     )
 
 

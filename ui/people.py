@@ -81,12 +81,12 @@ def _verbs(desk: PeopleDesk) -> Mapping[str, Callable[[gr.EventData], None]]:
         desk.open(UNSORTED)
 
     def forget(event: gr.EventData) -> None:
-        forgotten = desk.forget(str(event.person))
-        if forgotten.remains:
-            places = ", ".join(str(place) for place in forgotten.remains[:NAMED])
-            desk.tell(say("forgotten_not", who=forgotten.name, n=len(forgotten.remains), places=places))
+        deleted = desk.forget(str(event.person))
+        if deleted.left:
+            places = ", ".join(str(place) for place in deleted.left[:NAMED])
+            desk.tell(say("forgotten_not", who=deleted.name, n=len(deleted.left), places=places))
         else:
-            desk.tell(say("forgotten", who=forgotten.name, n=forgotten.files))
+            desk.tell(say("forgotten", who=deleted.name, n=deleted.files))
 
     return {
         "open": lambda event: desk.open(str(event.place)),

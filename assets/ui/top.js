@@ -16,6 +16,7 @@ function turn() {
     const on = tab.dataset.screen === screen;
     tab.setAttribute("aria-selected", String(on));
     tab.tabIndex = on ? 0 : -1;
+    if (on && tab.getClientRects().length) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
     const panel = document.getElementById(tab.dataset.screen);
     if (!panel) continue;
     tab.setAttribute("aria-controls", panel.id);

@@ -185,22 +185,23 @@ class Runner:
             NoSuchJob: there is none.
             JobsUnusable: the wish cannot be written.
         """
-        if self.job(job).over:
-            return
-        flag = self._folder / job / "stop"
-        try:
-            flag.touch(mode=0o600)
-        except OSError as error:
-            raise JobsUnusable(f"{flag} cannot be written: {error.strerror or error}. Check the disk.") from error
+        self.ask(job, "stop")
 
     def pause(self, job: str) -> None:
         """Ask a job to wait, which it does at its next tick, keeping all it holds; nothing happens to one that is over.
 
         A paused job can be stopped. Raises as `stop`.
         """
+        self.ask(job, "pause")
+
+    def ask(self, job: str, word: str) -> None:
+        """Leave a word for a job: an empty file of that name in its folder, for the work to find and to take away.
+
+        Nothing happens to a job that is over. Raises as `stop`.
+        """
         if self.job(job).over:
             return
-        flag = self._folder / job / "pause"
+        flag = self._folder / job / word
         try:
             flag.touch(mode=0o600)
         except OSError as error:

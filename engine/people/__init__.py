@@ -13,6 +13,7 @@ with the person.
 from __future__ import annotations
 
 from engine.people.advice import Advice, advise
+from engine.people.deletion import Deleted, delete_everything
 from engine.people.intake import Taken, take_in
 from engine.people.journal import Done, Move
 from engine.people.library import (
@@ -53,6 +54,7 @@ __all__ = [
     "UNSORTED",
     "AddOutcome",
     "Advice",
+    "Deleted",
     "Done",
     "FaceNotMoved",
     "Gallery",
@@ -75,6 +77,7 @@ __all__ = [
     "Taken",
     "Verdict",
     "advise",
+    "delete_everything",
     "judge",
     "leave_out",
     "measured",

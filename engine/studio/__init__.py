@@ -74,9 +74,24 @@ class Studio:
                 return known
         return self.people.create(name, subject)
 
-    def start_tuning(self, person: str, recipe: str = "quick") -> Job:
-        """Begin to tune a person in the worker."""
-        return self.runner.start("tune", {**self._common(), "person": person, "recipe": recipe})
+    def start_tuning(
+        self, person: str, recipe: str = "quick", *, more: int = 0, more_guide: int = 0, tuned: str = ""
+    ) -> Job:
+        """Begin to tune a person in the worker, or to tune a finished model further.
+
+        Args:
+            person: id or name.
+            recipe: its name.
+            more: more steps of the text pivot of what is finished already.
+            more_guide: the same of the guide pivot.
+            tuned: name of the folder of the model that is tuned further; "" takes that of the photos as they are now.
+        """
+        further = {"more": more, "more_guide": more_guide, "tuned": tuned}
+        return self.runner.start("tune", {**self._common(), "person": person, "recipe": recipe, **further})
+
+    def start_estimate(self, person: str, recipe: str) -> Job:
+        """Begin to find out by a trial step what tuning a person would take; the result is an `Estimate`'s fields."""
+        return self.runner.start("estimate", {**self._common(), "person": person, "recipe": recipe})
 
     def start_restoring(
         self,

@@ -43,7 +43,7 @@ from engine.studio.proxies import make_proxy
 from engine.workspace import read_json, sha256_file, write_json
 
 if TYPE_CHECKING:
-    from engine.people import Library
+    from engine.people import Deleted, Library
 
 log = logging.getLogger(__name__)
 
@@ -223,11 +223,11 @@ class PeopleDesk:
         self.sorting.redo()
         self._still_there()
 
-    def forget(self, person: str) -> forgetting.Forgotten:
+    def forget(self, person: str) -> Deleted:
         """Delete a person with everything of them; see `forgetting.forget`."""
-        forgotten = forgetting.forget(self.desk, person)
+        deleted = forgetting.forget(self.desk, person)
         self._still_there()
-        return forgotten
+        return deleted
 
     def look(self, reference: str) -> None:
         """Show the whole photo of a face of the open place; "" closes it."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError
 from engine.progress import Report
 from engine.studio import finish as finishing
-from engine.studio import kept
+from engine.studio import kept, watched
 from engine.studio.finish import Finish, Output
 from engine.workspace import Workspace
 
@@ -165,8 +165,12 @@ def personalize(
     *,
     device: str = "auto",
     prior_name: str = "pocket",
+    job: Path | None = None,
 ) -> TunedModel:
-    """Tune the prior to a person, or give the tuned model that the same photos and recipe already made."""
+    """Tune the prior to a person, or give the tuned model that the same photos and recipe already made.
+
+    `job` is the folder of the job in which that is done, where somebody watches; see `engine.studio.watched`.
+    """
     from engine.tuning import BadTunedModel, read_tuned, recipe
     from engine.tuning.run import tune
 
@@ -175,10 +179,19 @@ def personalize(
     report.tick("loading", 0, 1)
     prior = shared_prior(device, prior_name, workspace.weights)
     folder = tuned_folder(workspace, prior, gallery, recipe_name)
+    watching = _watching(job, folder)
     try:
         return read_tuned(folder)
     except BadTunedModel:
-        return tune(prior, gallery, recipe(recipe_name), folder, report, weights=workspace.weights)
+        return tune(prior, gallery, recipe(recipe_name), folder, report, weights=workspace.weights, **watching)
+
+
+def _watching(job: Path | None, folder: Path) -> dict[str, Any]:
+    """Note the folder of a tuned model where somebody watches, and give what a run takes to be asked for looks."""
+    if job is None:
+        return {}
+    watched.note(job, folder)
+    return {"look_asked": partial(watched.look_asked, job)}
 
 
 def estimate_tuning(
@@ -203,6 +216,8 @@ def personalize_more(
     guide_steps: int = 0,
     device: str = "auto",
     prior_name: str = "pocket",
+    tuned: str = "",
+    job: Path | None = None,
 ) -> TunedModel:
     """Tune a person's finished model further, in its place.
 
@@ -215,9 +230,11 @@ def personalize_more(
         guide_steps: more steps of the guide pivot.
         device: where.
         prior_name: of the prior that was tuned.
+        tuned: name of the tuned model's folder; "" takes the one of these photos, this recipe and this prior.
+        job: as for `personalize`.
 
     Raises:
-        BadTunedModel: there is none of these photos, this recipe and this prior.
+        BadTunedModel: there is none.
         EngineError, Cancelled: as `engine.tuning.run.extend`.
     """
     from engine.tuning import read_tuned
@@ -227,9 +244,10 @@ def personalize_more(
     gallery = people.gallery(people.get(person))
     report.tick("loading", 0, 1)
     prior = shared_prior(device, prior_name, workspace.weights)
-    tuned = read_tuned(tuned_folder(workspace, prior, gallery, recipe_name))
+    own = workspace.people / gallery.person.id / "tuned"
+    made = read_tuned(own / Path(tuned).name if tuned else tuned_folder(workspace, prior, gallery, recipe_name))
     more: dict[str, Any] = {"text_steps": steps, "guide_steps": guide_steps, "weights": workspace.weights}
-    return extend(tuned, prior, gallery, report, **more)
+    return extend(made, prior, gallery, report, **more, **_watching(job, made.folder))
 
 
 def checked(asked: Asked) -> tuple[RestorerInfo, Options]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError
 from engine.progress import Cancelled, Report
 from engine.studio.finish import finish_from, output_from
-from engine.studio.preparing import Asked, Chosen, personalize
+from engine.studio.preparing import Asked, Chosen, estimate_tuning, personalize, personalize_more, shared_prior
 from engine.studio.restoring import restore
 from engine.workspace import Workspace
 
@@ -18,18 +19,19 @@ def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> 
     """Do one job in the worker process.
 
     Args:
-        kind: `tune`, `restore`, `batch` or `compare`.
+        kind: `tune`, `estimate`, `restore`, `batch` or `compare`.
         arguments: `workspace` and what the verb needs, as plain values.
         folder: the job's own.
         report: followed by whoever reads the job.
     """
     workspace = Workspace(Path(arguments["workspace"]))
     if kind == "tune":
-        named = str(arguments.get("prior", "pocket"))
-        tuned = personalize(
-            workspace, arguments["person"], arguments["recipe"], report, device=arguments["device"], prior_name=named
-        )
-        return {"tuned": str(tuned.folder), "checks": tuned.manifest["checks"], "seconds": tuned.manifest["seconds"]}
+        return _tune(workspace, arguments, folder, report)
+    if kind == "estimate":
+        report.tick("trying a step", 0, 1)
+        tried = {"device": arguments["device"], "prior_name": str(arguments.get("prior", "pocket"))}
+        found = estimate_tuning(workspace, arguments["person"], arguments["recipe"], **tried)
+        return {**asdict(found), "free_on_card": _free_on_card(workspace, **tried)}
     if kind == "restore":
         return restore(workspace, _asked(arguments), report)
     if kind == "batch":
@@ -44,6 +46,29 @@ def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> 
 
         return compare(workspace, comparing_from(arguments, _chosen(arguments["chosen"])), report)
     raise EngineError(f"There is no work of kind {kind!r} in {folder.name}.")
+
+
+def _tune(workspace: Workspace, arguments: Mapping[str, Any], folder: Path, report: Report) -> dict[str, Any]:
+    """Tune a person, or tune their finished model further where `more` or `more_guide` steps are asked for."""
+    steps, guide_steps = int(arguments.get("more", 0)), int(arguments.get("more_guide", 0))
+    common: dict[str, Any] = {"device": arguments["device"], "prior_name": str(arguments.get("prior", "pocket"))}
+    person, recipe = arguments["person"], arguments["recipe"]
+    if steps or guide_steps:
+        further = {"steps": steps, "guide_steps": guide_steps, "tuned": str(arguments.get("tuned", ""))}
+        tuned = personalize_more(workspace, person, recipe, report, job=folder, **further, **common)
+    else:
+        tuned = personalize(workspace, person, recipe, report, job=folder, **common)
+    return {"tuned": str(tuned.folder), "checks": tuned.manifest["checks"], "seconds": tuned.manifest["seconds"]}
+
+
+def _free_on_card(workspace: Workspace, *, device: str, prior_name: str) -> int | None:
+    """Give the bytes that are free on the card on which the prior lies; None where it lies on none."""
+    prior = shared_prior(device, prior_name, workspace.weights)
+    if prior.device.type != "cuda":
+        return None
+    import torch
+
+    return int(torch.cuda.mem_get_info(prior.device)[0])
 
 
 def _asked(arguments: Mapping[str, Any]) -> Asked:

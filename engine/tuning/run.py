@@ -10,7 +10,7 @@ import gc
 import logging
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from engine.tuning.machine import exact, how_exact, memory_in_use, out_of_memory
 from engine.tuning.optimisers import optimiser_of, set_rate
 from engine.tuning.recipe import BadRecipe, Recipe, check
 from engine.tuning.recipe_files import recipe_from
-from engine.tuning.references import Chosen, choose
+from engine.tuning.references import HELD_OUT_FROM, Chosen, choose
 from engine.tuning.steps import Stage, is_large
 from engine.tuning.tuned import PARTS, TunedModel, fingerprint_of, write_part, write_tuned
 from engine.tuning.views import NoFaces
@@ -53,8 +53,20 @@ class NotEnoughMemory(EngineError):
     """A step does not fit into memory in any setting that is left."""
 
 
+def never() -> bool:
+    """Say that nobody asked for a look."""
+    return False
+
+
 def tune(
-    prior: Prior, gallery: Gallery, recipe: Recipe, folder: Path, report: Report, *, weights: Path | None = None
+    prior: Prior,
+    gallery: Gallery,
+    recipe: Recipe,
+    folder: Path,
+    report: Report,
+    *,
+    weights: Path | None = None,
+    look_asked: Callable[[], bool] = never,
 ) -> TunedModel:
     """Tune the prior to a gallery, or go on where a stopped tuning of the same inputs left off.
 
@@ -65,6 +77,7 @@ def tune(
         folder: where checkpoint, samples and the tuned model go.
         report: followed; its tick stops the work after a step.
         weights: folder of the user's networks, for an identity loss.
+        look_asked: asked after each step; True restores the held-out photo then, beside the looks of the recipe.
 
     Raises:
         NoFaces: the gallery is empty.
@@ -74,7 +87,7 @@ def tune(
         Cancelled: from the report; the state so far is saved.
     """
     inputs = Inputs(prior, gallery, check(recipe), folder, weights, fingerprint_of(prior, gallery, recipe))
-    return _Run(inputs, report).run()
+    return _Run(inputs, report, look_asked).run()
 
 
 def extend(
@@ -86,6 +99,7 @@ def extend(
     text_steps: int = 0,
     guide_steps: int = 0,
     weights: Path | None = None,
+    look_asked: Callable[[], bool] = never,
 ) -> TunedModel:
     """Tune a finished model further, in its folder; until that is done, it stays as it is.
 
@@ -99,7 +113,7 @@ def extend(
         report: followed; its tick stops the work after a step, and the same call goes on.
         text_steps: more steps of the text pivot.
         guide_steps: more steps of the guide pivot.
-        weights: as for `tune`.
+        weights, look_asked: as for `tune`.
 
     Raises:
         BadTunedModel: it is another prior's.
@@ -115,7 +129,7 @@ def extend(
         raise BadRecipe(f"Say how many more steps of the {had} pivot; {wanted} were asked for.")
     more = replace(made, **{p: replace(getattr(made, p), steps=n) if n else None for p, n in wanted.items()})
     mark = fingerprint({"of": tuned.fingerprint, "gallery": gallery.fingerprint, **wanted})
-    return _Run(Inputs(prior, gallery, check(more), tuned.folder, weights, mark, tuned), report).run()
+    return _Run(Inputs(prior, gallery, check(more), tuned.folder, weights, mark, tuned), report, look_asked).run()
 
 
 class _Run:
@@ -123,8 +137,8 @@ class _Run:
     """The pivot under way."""
     optimiser: torch.optim.Optimizer
 
-    def __init__(self, inputs: Inputs, report: Report) -> None:
-        self.inputs, self.report = inputs, report
+    def __init__(self, inputs: Inputs, report: Report, look_asked: Callable[[], bool]) -> None:
+        self.inputs, self.report, self.look_asked = inputs, report, look_asked
         self.prior, self.recipe, self.folder = inputs.prior, inputs.recipe, inputs.folder
         self.names = [part for part in PARTS if getattr(inputs.recipe, part) is not None]
         self.at, self.step, self.seconds = 0, 0, 0.0
@@ -220,8 +234,11 @@ class _Run:
                 self.step += 1
                 self.losses[now.name].append(round(loss, 6))
                 self._measure(loss, self.seconds - begun)
+                asked = self.look_asked()
                 if self.step in check_at:
                     self._check()
+                elif asked:
+                    self._look_as_asked()
                 if time.monotonic() - saved > SAVE_EVERY_SECONDS:
                     self._save_or_say()
                     saved = time.monotonic()
@@ -324,8 +341,14 @@ class _Run:
 
     # The held-out photo
 
-    def _check(self) -> None:
-        """Restore the held-out photo and look."""
+    def _look_as_asked(self) -> None:
+        """Look once more because somebody wants to see it; early stopping counts only the looks of the recipe."""
+        if self.held_out is None:
+            self._note(f"To look, a photo is kept out of the tuning; that takes {HELD_OUT_FROM} photos or more.")
+        self._check(counts=False)
+
+    def _check(self, *, counts: bool = True) -> None:
+        """Restore the held-out photo and look; `counts` where early stopping is to know of it."""
         if self.held_out is None:
             return
         with self._timed():
@@ -337,7 +360,8 @@ class _Run:
             self.checks.append({"step": float(step), "stage": self.now.name, **seen.figures})
             self.report.measure(step, seen.figures)
             self.report.preview(f"step {step}", path)
-            self._remember_best(seen)
+            if counts:
+                self._remember_best(seen)
 
     @property
     def _seen_enough(self) -> bool:
@@ -401,7 +425,8 @@ class _Run:
         }
         checkpoint.write(self._checkpoint, self.inputs.fingerprint, state)
         step = self._steps_before + self.step
-        write_json(self.folder / "state.json", {"step": step, "of": self._all_steps, "part": self.names[self.at]})
+        told = {"step": step, "of": self._all_steps, "part": self.names[self.at], "recipe": self.recipe.name}
+        write_json(self.folder / "state.json", told)
 
     def _save_or_say(self) -> None:
         """Save; a full disk ends nothing, since the former checkpoint stays whole."""

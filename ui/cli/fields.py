@@ -92,7 +92,11 @@ FIELDS: dict[str, dict[str, str]] = {
         "tuned[].folder": "where it lies",
         "tuned[].current": "whether it was made of the faces used now",
     },
-    "people remove": {"removed.id": "id of the removed person", "removed.name": "name"},
+    "people remove": {
+        "removed.id": "id of the removed person",
+        "removed.name": "name",
+        "removed.left": "files of the data folder that still mention them, found by a search afterwards",
+    },
     "people keep": {"references[].id": "id", "references[].used": "whether tuning uses it now"},
     "people merge": {
         "merged.id": "id of who is listed no more",

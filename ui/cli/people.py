@@ -132,6 +132,9 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove a person with their photos, tuned models and all else that belongs to them."""
+    from engine.people import delete_everything
+    from engine.progress import SilentReport
+
     with call.holding() as workspace:
         library = _library(workspace)
         person = library.get(name)
@@ -142,8 +145,12 @@ def remove(
             err=True,
         ):
             raise NotConfirmed(f"{person.name} was not removed.")
-        library.remove(person.id)
-    call.answer({"removed": {"id": person.id, "name": person.name}}, [f"{person.name} is removed."])
+        deleted = delete_everything(workspace, library, person, SilentReport())
+    left = [str(path) for path in deleted.left]
+    said = [f"{person.name} is removed."]
+    if left:
+        said.append(f"This still mentions them; look at it yourself: {', '.join(left)}")
+    call.answer({"removed": {"id": person.id, "name": person.name, "left": left}}, said)
 
 
 @command(group, "keep", answers="people keep")

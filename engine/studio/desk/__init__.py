@@ -79,6 +79,18 @@ class Desk:
         """
         self._references.add([self.dropped(file) for file in files], name)
 
+    def clear(self) -> None:
+        """Make room for somebody else; whoever lay on the desk is still among the people."""
+        with self._clerk.lock:
+            noted = self._clerk.noted
+            noted.job = noted.result = noted.newest = ""
+            self._damaged.take_off()
+            self._references.choose("")
+
+    def look_again(self) -> None:
+        """Begin to lay the faces of the person out anew, since somebody else changed them."""
+        self._references.begin()
+
     def overrule(self, reference: str, *, used: bool) -> None:
         """Use a face, or leave it out, whatever its verdict; going back to the verdict takes the overruling away."""
         self._references.overrule(reference, used=used)
@@ -228,7 +240,7 @@ class Desk:
             noted = self._clerk.noted
             here = noted.person.casefold() in gone
             if here or noted.job in jobs or noted.result in jobs:
-                self._damaged.remove()
+                self._damaged.take_off()
             noted.job, noted.result, noted.newest = (
                 "" if name in jobs else name for name in (noted.job, noted.result, noted.newest)
             )

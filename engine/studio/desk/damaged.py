@@ -42,14 +42,14 @@ class Damaged:
             self._clerk.forget_all("photo")
         self._clerk.hand_over("photo", self._take, file)
 
-    def remove(self) -> None:
-        """Take the photo off the desk, and delete the desk's copy of it."""
+    def take_off(self) -> None:
+        """Take the photo off the desk and delete the desk's copy."""
         with self._clerk.lock:
-            noted, self.photo = self._clerk.noted.photo, None
-            self._clerk.noted.photo = None
+            shown, self.photo, self._clerk.noted.photo = self.photo, None, None
+            self._clerk.forget_all("photo")
             self._clerk.write()
-        if noted is not None:
-            self._remove(self._clerk.folder / noted["file"])
+        if shown is not None:
+            self._remove(shown.file)
 
     def choose_face(self, number: int | None) -> None:
         """Choose which face is restored, from 1; None lets the person decide."""
