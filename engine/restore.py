@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from engine import images
 from engine.errors import EngineError
 from engine.faces import SeenDamage, estimate_damage
 from engine.prior.settings import Sampling, check
-from engine.progress import Tick, silent
+from engine.progress import Look, Tick, silent
 
 if TYPE_CHECKING:
     from engine.prior.bundle import Prior
@@ -88,6 +89,7 @@ def restore_face(
     damage: SeenDamage | None = None,
     seed: int = 0,
     tick: Tick = silent,
+    look: Look | None = None,
 ) -> Restored:
     """Restore one aligned face.
 
@@ -98,6 +100,7 @@ def restore_face(
         damage: what was seen of the face's damage; estimated from the face when not given and needed.
         seed: of the noise; the same seed gives the same picture.
         tick: called after each sampling step.
+        look: called after each sampling step with the face as it comes.
 
     Raises:
         BadSetting: a setting or a picture of a wrong size.
@@ -120,11 +123,11 @@ def restore_face(
         return Restored(face.copy(), face.copy(), 0.0, 0.0)
     note = ""
     try:
-        decoded, plain = _drawn(prior, face, settings, seed, tick)
+        decoded, plain = _drawn(prior, face, settings, seed, tick, look)
     except torch.OutOfMemoryError as error:
         prior, note = _with_less(prior, error)
         try:
-            decoded, plain = _drawn(prior, face, settings, seed, tick)
+            decoded, plain = _drawn(prior, face, settings, seed, tick, look)
         except torch.OutOfMemoryError as again:
             raise _no_memory(prior) from again
     fixed = fix_colour(decoded, plain, settings.colour_fix)
@@ -132,7 +135,9 @@ def restore_face(
     return Restored(np.clip(taken, 0, 1).astype(np.float32), plain, settings.sampling.start or 0.0, share, note)
 
 
-def _drawn(prior: Prior, face: Pixels, settings: Settings, seed: int, tick: Tick) -> tuple[Pixels, Pixels]:
+def _drawn(
+    prior: Prior, face: Pixels, settings: Settings, seed: int, tick: Tick, look: Look | None
+) -> tuple[Pixels, Pixels]:
     """Give what prior and guide make of a face, and what stage 1 alone makes of it."""
     import torch
 
@@ -154,9 +159,23 @@ def _drawn(prior: Prior, face: Pixels, settings: Settings, seed: int, tick: Tick
             against=text[2:],
             pixels=cleaned,
         )
-        sampled = sample(prior, condition, settings.sampling, seed=seed, start_from=latents, tick=tick)
-        decoded = images.from_tensor(prior.autoencoder.decode(sampled))
         plain = images.from_tensor(cleaned)
+
+        def seen(done: int, total: int, clean: Callable[[], Any]) -> None:
+            """Pass on a look at latents as one at a face."""
+            if look is not None:
+                look(done, total, lambda: images.from_tensor(prior.autoencoder.decode(clean())))
+
+        sampled = sample(
+            prior,
+            condition,
+            settings.sampling,
+            seed=seed,
+            start_from=latents,
+            tick=tick,
+            look=seen if look is not None else None,
+        )
+        decoded = images.from_tensor(prior.autoencoder.decode(sampled))
     return decoded, plain
 
 
