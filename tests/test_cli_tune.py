@@ -10,8 +10,8 @@ import pytest
 
 from engine import images
 from engine.faces import distance, embed
-from engine.studio.swap import blur_face
 from engine.studio.preparing import library
+from engine.studio.swap import blur_face
 from engine.tuning import RECIPES
 from engine.tuning.views import GENERIC
 from engine.workspace import Workspace

@@ -76,11 +76,12 @@ class Glimpses:
             self._written.pop(0).unlink(missing_ok=True)
         self._spent += time.monotonic() - begun
 
-    def close(self) -> None:
-        """Take the looks away: pictures of a face are not left lying about."""
-        for file in (*self._written, self._folder / FILE):
-            with suppress(OSError):
-                file.unlink(missing_ok=True)
+
+def clear(folder: Path) -> None:
+    """Take the looks in a folder away: pictures of a face are not left lying about."""
+    for file in (folder / FILE, *folder.glob("glimpse-*.jpg")):
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 def to_photo(crop: FaceCrop, side: int) -> tuple[float, ...]:

@@ -1,6 +1,6 @@
 """The pile: many photos at once, as the page shows them, and goes on showing them after a reload or a restart.
 
-It is the newest batch of the workspace, file by file, and beside it the photos that were dropped and are not begun.
+It is the newest batch of the workspace, file by file, and beside it what waits: photos that were dropped, or a folder.
 """
 
 from __future__ import annotations
@@ -43,8 +43,10 @@ class PileRow:
 class PileView:
     """All of the pile at one moment."""
 
-    gathered: tuple[str, ...]
-    """Names of the photos that were dropped and are not begun."""
+    waiting: int
+    """Photos that were dropped, or lie in the chosen folder, and are not begun."""
+    chosen: str
+    """The folder of this machine that they lie in; "" for dropped ones."""
     job: Job | None
     """The newest batch."""
     name: str
@@ -73,6 +75,7 @@ class Pile:
         self._lock = RLock()
         self._job = next((job.id for job in self._runner.jobs() if job.kind == "batch"), "")
         self._notice_read = ""
+        self._chosen: tuple[str, int] = ("", 0)
         self._read: tuple[str, int] = ("", 0)
         self._files: list[Event] = []
         self._names: list[str] = []
@@ -84,20 +87,36 @@ class Pile:
             NotDroppedHere: a file did not come in through the page.
         """
         with self._lock:
+            self._chosen = ("", 0)
             self._gathered.mkdir(mode=0o700, exist_ok=True)
             for file in [self.desk.dropped(file) for file in files]:
                 file.replace(images.free_name(self._gathered, file.stem, file.suffix))
 
-    def scatter(self) -> None:
-        """Take the photos that wait away."""
+    def choose(self, folder: str) -> None:
+        """Take a folder of this machine, in the place of what waits; its photos stay where they are.
+
+        Raises:
+            EngineError: it holds no photos, or cannot be listed.
+        """
+        place = named(folder)
+        if not place.is_absolute():
+            raise NothingToRestore(f"{folder} does not say where it lies. Write the whole path of the folder.")
+        count = len(images.list_photos(place))
         with self._lock:
+            self._chosen = (str(place), count)
+
+    def scatter(self) -> None:
+        """Take what waits away: dropped photos are removed, a chosen folder is only let go of."""
+        with self._lock:
+            if self._chosen[0]:
+                self._chosen = ("", 0)
+                return
             if self._gathered.exists():
                 trash(self._gathered)
 
     def start(
         self,
         *,
-        folder: str,
         out: str,
         skip_done: bool,
         options: Mapping[str, Any],
@@ -106,16 +125,15 @@ class Pile:
         finish: Mapping[str, Any],
         prior: str = "pocket",
     ) -> Job:
-        """Begin to restore every photo of a folder of this machine, or those that wait, with the person on the desk.
+        """Begin to restore the photos that wait, with the person on the desk.
 
         Args:
-            folder: its path; "" takes the photos that wait.
             out: folder of the results, made if it is not there; "" is beside each photo.
             skip_done: whether photos that were restored with these settings before are left as they are.
             options, recipe, seed, finish, prior: as `Desk.start`.
 
         Raises:
-            NothingToRestore: there is no person, no folder and no photo; the sentence says what.
+            NothingToRestore: there is no person, or no photo; the sentence says what.
             EngineError: the folder cannot be used, or the runner is busy.
         """
         person = self.desk.person
@@ -128,11 +146,9 @@ class Pile:
         given: dict[str, Any] = {"person": person.id, "options": options, "recipe": recipe, "seed": seed}
         given |= {"finish": read_finish(finish), "prior": prior, "skip_done": skip_done, "out": target}
         with self._lock:
-            if folder.strip():
-                source = named(folder)
-                if not source.is_absolute():
-                    raise NothingToRestore(f"{folder} does not say where it lies. Write the whole path of the folder.")
-                job = studio.start_batch(source, **given)
+            if self._chosen[0]:
+                job = studio.start_batch(Path(self._chosen[0]), **given)
+                self._chosen = ("", 0)
             else:
                 if not self._waiting():
                     raise NothingToRestore("There are no photos yet. Drop several, or name a folder of this machine.")
@@ -162,14 +178,16 @@ class Pile:
         """Give the pile as it is now."""
         with self._lock:
             job = self._found()
-            waiting = tuple(self._waiting())
+            chosen, count = self._chosen
+            waiting = count if chosen else len(self._waiting())
             if job is None:
-                return PileView(waiting, None, "", "", (), "", True)
+                return PileView(waiting, chosen, None, "", "", (), "", True)
             folder, out = Path(job.arguments["photo"]), str(job.arguments["out"])
             dropped = folder.is_relative_to(self.desk.studio.workspace.root)
             ended = str((job.result or {}).get("ended", ""))
             return PileView(
-                gathered=waiting,
+                waiting=waiting,
+                chosen=chosen,
                 job=job,
                 name="" if dropped else str(folder),
                 out="" if out == str(folder) else out,

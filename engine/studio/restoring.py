@@ -16,7 +16,7 @@ from engine.errors import EngineError
 from engine.progress import Report, stage
 from engine.results import Provenance, path_beside, write_provenance
 from engine.studio import fitting, kept, preparing
-from engine.studio.glimpses import Glimpses
+from engine.studio.glimpses import Glimpses, clear
 from engine.studio.preparing import Asked, Chosen, Ready, shared_prior
 from engine.studio.shelf import shelf
 from engine.workspace import Workspace, sha256_file
@@ -164,7 +164,15 @@ def find_faces(pixels: images.Pixels, name: str, weights: Path | None, device: s
 
 
 def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[str, Any]:
-    """Choose, cut, restore, fit, paste and write."""
+    """Choose, cut, restore, fit, paste and write; no looks at the face are left behind."""
+    try:
+        return _made(ready, asked, seen, report)
+    finally:
+        if asked.glimpses is not None:
+            clear(asked.glimpses)
+
+
+def _made(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[str, Any]:
     from engine.faces import cut, estimate_damage
     from engine.restorers import Context
 
@@ -187,11 +195,7 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
         look = Glimpses(asked.glimpses, crop, report) if asked.glimpses is not None else None
         subject = ready.subject(damage, look)
         tick = stage(report, "restoring")
-        try:
-            made = restorer.restore(crop.pixels, subject, ready.options, seed=asked.seed, tick=tick)
-        finally:
-            if look is not None:
-                look.close()
+        made = restorer.restore(crop.pixels, subject, ready.options, seed=asked.seed, tick=tick)
         found = kept.KeptFace(made, round(time.monotonic() - begun, 3), head)
     made, seconds = found.pixels, found.seconds
     report.tick("fitting into the photo", 0, 1)

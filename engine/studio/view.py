@@ -148,6 +148,8 @@ class View:
     """Path of the photo on this machine, where it was named and not dropped."""
     folder: str = ""
     """Where a result was last saved to."""
+    saved: str = ""
+    """The file that the shown result was saved as, last."""
 
 
 def found_face(face: Face, *, by_hand: bool = False) -> FoundFace:

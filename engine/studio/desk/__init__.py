@@ -56,6 +56,7 @@ class Desk:
         self._references = References(studio, self._clerk, self.previews)
         self._damaged = Damaged(self._clerk, self.previews)
         self._results = Results(studio, self._clerk, self.previews)
+        self._saved = ("", "")
 
     def lay_out(self) -> None:
         """Begin to lay out what was on the desk when it was last closed.
@@ -273,8 +274,9 @@ class Desk:
             name = photo.file.name if photo is not None else "The photo"
             raise NothingToRestore(f"Where {name} lies is not known, since it was dropped. Name a folder.")
         place = export(file, path_beside(file), named(folder) if folder else Path(self._damaged.source).parent)
-        if folder:
-            with self._clerk.lock:
+        with self._clerk.lock:
+            self._saved = (self._clerk.noted.result, str(place))
+            if folder:
                 self._clerk.noted.folder = folder
                 self._clerk.write()
         return place
@@ -318,6 +320,7 @@ class Desk:
                 glimpse=self._results.glimpse(photo, job),
                 source=self._damaged.source,
                 folder=noted.folder,
+                saved=self._saved[1] if self._saved[0] == noted.result else "",
             )
 
     @property
