@@ -87,8 +87,8 @@ def test_what_cannot_be_compared_is_refused_in_words(
         refused(ways=(Way("gone", {}),))
     with pytest.raises(BadDamage, match="There is no damage 'flood'"):
         refused(damages=("flood",))
-    other = images.save_photo(np.full((64, 64, 3), 0.5, np.float32), tmp_path / "other.png")
-    with pytest.raises(TruthDoesNotFit, match="The truth must be the same photo, of the same size"):
+    other = images.save_photo(np.full((64, 96, 3), 0.5, np.float32), tmp_path / "other.png")
+    with pytest.raises(TruthDoesNotFit, match="The truth must be the same photo, of the same shape"):
         refused(truth=other)
     assert not (tmp_path / "out").exists()
 

@@ -200,6 +200,7 @@ class Studio:
         face: int | None = None,
         chosen: Mapping[str, Any] | None = None,
         name: str = "",
+        prior: str = "pocket",
     ) -> Job:
         """Begin to compare restorers on one face of a photo in the worker; see `engine.studio.compare`.
 
@@ -213,6 +214,7 @@ class Studio:
             truth: the same photo undamaged, where there is one.
             recipe, seed, face, chosen: as `start_restoring`.
             name: what the photo is called; its file's name if not given.
+            prior: as in `start_restoring`.
 
         Raises:
             EngineError: the photo cannot be read; no job was begun.
@@ -227,7 +229,8 @@ class Studio:
                 "out": str(kept.parent / "comparison"),
                 "ways": [asdict(way) for way in ways],
                 "damages": [damage if isinstance(damage, str) else dict(damage) for damage in damages],
-                "truth": str(truth.absolute()) if truth is not None else "",
+                "truth": self._kept_truth(truth, kept.parent),
+                "prior": prior,
                 "person": person,
                 "recipe": recipe,
                 "seed": seed,
@@ -247,6 +250,21 @@ class Studio:
         kept = run / photo.name  # by its own name, which sentences and the provenance say
         shutil.copyfile(photo, kept)
         return kept
+
+    @staticmethod
+    def _kept_truth(truth: Path | None, run: Path) -> str:
+        """Copy a truth into a run folder, and give the copy's path; "" for none.
+
+        Raises:
+            EngineError: it cannot be read.
+        """
+        if truth is None:
+            return ""
+        images.read_photo(truth)
+        place = run / "truth" / truth.name
+        place.parent.mkdir(mode=0o700)
+        shutil.copyfile(truth, place)
+        return str(place)
 
     def new_run(self, person: str | None) -> Path:
         """Make a new run folder, and give it.

@@ -28,7 +28,7 @@ RADIUS = (0.5, 5000.0)
 FARTHEST = 1e6
 """Px from the photo's corner, beyond which a place is no place."""
 
-SOFTNESS = 0.35
+SOFTNESS = 0.25
 """Standard deviation of a soft edge, in radii."""
 
 COARSE = 12.0

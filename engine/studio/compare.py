@@ -42,7 +42,7 @@ class NothingToCompare(EngineError):
 
 
 class TruthDoesNotFit(EngineError):
-    """The undamaged photo is not of the same size as the damaged one."""
+    """The undamaged photo shows no face that could be laid over the damaged one's."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,15 @@ class Comparing:
     damages: tuple[str | Mapping[str, Any], ...] = ()
     """For `lab.read_lab`; with any, the photo is the truth. None: the photo is damaged as it is."""
     truth: Path | None = None
-    """The same photo undamaged, of the same size, where there is one and no `damages`."""
+    """The same photo undamaged, where there is one and no `damages`: of the same shape, else laid over by its face."""
     person: str | None = None
     recipe: str = "quick"
     seed: int = 0
     face: int | None = None
     device: str = "auto"
     chosen: Chosen | None = None
+    prior: str = "pocket"
+    """Name of the prior that the diffusion restorers use; see `Asked.prior`."""
     name: str = ""
     """What the photo is called; its file's name if not given."""
 
@@ -99,7 +101,7 @@ def compare(workspace: Workspace, asked: Comparing, report: Report) -> dict[str,
     asked, lacked = _having_weights(workspace, asked)
     ones = [_asked(asked, way) for way in asked.ways]
     photo = images.read_photo(asked.photo).pixels
-    truth = _truth(asked, photo.shape)
+    truth = _truth(workspace, asked, photo.shape)
     face, ready = _prepared(workspace, asked, ones, photo, report)
     asked.out.mkdir(parents=True, exist_ok=True)
     known: dict[str, Any] = {
@@ -112,7 +114,7 @@ def compare(workspace: Workspace, asked: Comparing, report: Report) -> dict[str,
         "rows": [],
         "spread": [],
         "sheets": {},
-        "notes": [*lacked, *_notes(asked, ready[0])],
+        "notes": [*lacked, *_notes(asked, ready[0]), *(truth.notes if truth is not None else ())],
         "eyes": [],
     }
     crop, pictures = _crop_of(photo, face, max(one.size for one in ready)), {}
@@ -120,7 +122,9 @@ def compare(workspace: Workspace, asked: Comparing, report: Report) -> dict[str,
     done, total = 0, max(1, len(labs)) * len(ready)
     embedded: list[list[Any]] = [[] for _ in ready]
     for n, (name, lab) in enumerate(labs or [("", None)]):
-        clean = crop.pixels if lab is not None else None if truth is None else _crop_of(truth, face, crop.size).pixels
+        clean = crop.pixels if lab is not None else None
+        if lab is None and truth is not None:
+            clean = _crop_of(truth.pixels, truth.face_like(face), crop.size).pixels
         given = damaged(crop.pixels, lab, asked.seed) if lab is not None else crop.pixels
         row = _begun_row(asked.out, n, name, given, clean)
         pictures[n, "given"], pictures[n, "truth"] = given, clean
@@ -177,20 +181,56 @@ def _asked(asked: Comparing, way: Way) -> Asked:
         seed=asked.seed if way.seed is None else way.seed,
         face=asked.face,
         device=asked.device,
+        prior=asked.prior,
         chosen=asked.chosen,
     )
 
 
-def _truth(asked: Comparing, shape: tuple[int, ...]) -> images.Pixels | None:
+@dataclass(frozen=True, eq=False)
+class _Truth:
+    """The undamaged photo, and how it lies over the damaged one."""
+
+    pixels: images.Pixels
+    scale: tuple[float, float]
+    """How many times wider and higher it is, where it has the same shape."""
+    face: Face | None
+    """Its own face, where the shapes differ."""
+    notes: tuple[str, ...]
+
+    def face_like(self, face: Face) -> Face:
+        """Give where a face of the damaged photo lies in this one."""
+        if self.face is not None:
+            return self.face
+        if self.scale == (1.0, 1.0):
+            return face
+        across, down = self.scale
+        left, top, right, bottom = face.box
+        # From the corner of a pixel, whose middle is what points count by.
+        points = (face.points + 0.5) * np.asarray(self.scale) - 0.5
+        return replace(face, box=(left * across, top * down, right * across, bottom * down), points=points)
+
+
+SAME_SHAPE = 0.01
+"""How far the shapes of two photos may differ that are taken for one picture at two sizes."""
+
+
+def _truth(workspace: Workspace, asked: Comparing, shape: tuple[int, ...]) -> _Truth | None:
+    """Read the truth and find how it lies: by its size, by its shape, or by its face."""
     if asked.truth is None or asked.damages:
         return None
     found = images.read_photo(asked.truth).pixels
-    if found.shape != shape:
+    scale = found.shape[1] / shape[1], found.shape[0] / shape[0]
+    if abs(scale[0] / scale[1] - 1) <= SAME_SHAPE:
+        return _Truth(found, scale, None, ())
+    faces = restoring.find_faces(found, "auto", workspace.weights, asked.device)
+    if not faces:
         raise TruthDoesNotFit(
             f"{asked.truth.name} has {found.shape[1]} x {found.shape[0]} px and {asked.photo.name} has "
-            f"{shape[1]} x {shape[0]} px. The truth must be the same photo, of the same size."
+            f"{shape[1]} x {shape[0]} px, and no face was found by which to lay one over the other. The truth must be "
+            "the same photo, of the same shape."
         )
-    return found
+    note = "The truth has another shape than the photo, so they were laid over each other by the face; numbers that "
+    return _Truth(found, scale, faces[0], (f"{note}compare pixel by pixel are lower than they would be.",))
 
 
 def _prepared(
@@ -283,8 +323,8 @@ def _restored(
     """Give a restorer the crop at its own size, and its answer at the size of the comparison."""
     from engine.restorers import Context
 
-    context = Context(lambda: preparing.shared_prior(asked.device), one.weights, asked.device)
-    restorer, unloaded = shelf().get(one.info, context)
+    context = Context(lambda: preparing.shared_prior(asked.device, asked.prior, one.weights), one.weights, asked.device)
+    restorer, unloaded = shelf().get(one.info, context, asked.prior)
     for sentence in unloaded:
         report.tick(sentence, 0, 1)
     begun = time.monotonic()
@@ -432,5 +472,6 @@ def comparing_from(arguments: Mapping[str, Any], chosen: Chosen | None) -> Compa
         face=arguments["face"],
         device=arguments["device"],
         chosen=chosen,
+        prior=str(arguments.get("prior", "pocket")),
         name=arguments["name"],
     )

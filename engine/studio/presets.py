@@ -124,7 +124,7 @@ class Presets:
             raise BadPreset(f"{MOST} presets are kept at most. Delete one first.")
         _check(options, finish)
         made = Preset(new_id("preset"), title, "", dict(options), dict(finish), own=True)
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         told = {"version": 1, "title": title, "options": made.options, "finish": made.finish}
         write_json(self._folder / f"{made.id}.json", told)
         return made

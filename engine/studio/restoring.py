@@ -190,7 +190,7 @@ def _made(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[str, 
     head, headless = fitting.head_of(crop, ready.weights)
     if found is None:
         context = Context(lambda: shared_prior(asked.device, asked.prior, ready.weights), ready.weights, asked.device)
-        restorer, spoken = shelf().get(ready.info, context)
+        restorer, spoken = shelf().get(ready.info, context, asked.prior)
         begun = time.monotonic()
         look = Glimpses(asked.glimpses, crop, report) if asked.glimpses is not None else None
         subject = ready.subject(damage, look)
