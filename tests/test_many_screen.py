@@ -217,9 +217,8 @@ def test_a_folder_of_twenty_is_stopped_goes_on_and_names_its_three_broken_files(
     page.get_by_text("20 photos in").wait_for()
     page.get_by_role("button", name="Restore all").click()
     page.reload()  # in mid-job
-    page.locator(".lk-pile-status, #pile .lk-status", has_text="20 of 20").or_(
-        page.locator("#pile .lk-status", has_text="17 of 20 done, 3 failed")
-    ).wait_for()
+    page.locator("#pile .lk-status", has_text="17 of 20 done, 3 failed").wait_for()
+    page.locator("#pile .lk-stop").wait_for(state="hidden")
     assert page.locator(".lk-pile-rows li[data-state=skipped]").count() == done
     failed = page.locator(".lk-pile-rows li[data-state=failed]").all_inner_texts()
     assert len(failed) == 3 and all("damaged or cut off" in text for text in failed)

@@ -229,8 +229,8 @@ def connect(drawn: Drawn, desk: Desk, board: Board, page: Page, taken: tuple[Res
             )
         return page.updates(given[page.seen])
 
-    asked: set[Component] = {*drawn.knobs, taken[0].recipe, taken[0].prior, page.seen}
-    drawn.button.click(begin, asked, page.outputs, trigger_mode="once", **VERB)
+    shared = (taken[0].recipe, taken[0].prior)
+    drawn.button.click(begin, {*drawn.knobs, *shared, page.seen}, page.outputs, trigger_mode="once", **VERB)
     page.on(drawn.truth.dropped, lambda event: board.put_truth(Path(str(event.paths[0]))))
     page.on(drawn.truth.removed, lambda event: board.put_truth(None))
     gr.on(

@@ -62,7 +62,7 @@ function showRows(rows) {
   const counts = { all: rows.length, done: 0, failed: 0, waiting: 0 };
   for (const row of rows) for (const [name, states] of Object.entries(GROUPS)) if (states.includes(row[1])) counts[name] += 1;
   for (const button of element.querySelectorAll("[data-filter]")) {
-    button.textContent = words["pile_" + button.dataset.filter] + " " + counts[button.dataset.filter];
+    button.textContent = words["pile_show_" + button.dataset.filter] + " " + counts[button.dataset.filter];
     button.setAttribute("aria-pressed", String(button.dataset.filter === filter));
   }
   while (list.children.length > rows.length) list.lastChild.remove();
