@@ -51,7 +51,7 @@ PLANS: dict[str, Plan] = {
     ),
     "more": Plan(
         "more",
-        (Stage("cleaner", 256, 16_000, 8, 4e-4, cooldown=0.6), Stage("prior", 256, 24_000, 8, 4e-4, cooldown=0.4)),
+        (Stage("cleaner", 256, 16_000, 8, 4e-4, cooldown=0.6), Stage("prior", 256, 16_000, 8, 4e-4, cooldown=0.5)),
     ),
     "long": Plan(
         "long",
