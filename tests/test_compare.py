@@ -93,6 +93,23 @@ def test_what_cannot_be_compared_is_refused_in_words(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_truth_of_another_size_is_laid_over_by_its_shape_and_one_of_another_shape_by_its_face(
+    workspace: Workspace, sample_damaged: list[Path], sample_truth: list[Path], tmp_path: Path
+) -> None:
+    whole = images.read_photo(sample_truth[0]).pixels
+    height, width = whole.shape[:2]
+    larger = images.save_photo(images.resize(whole, (round(1.5 * width), round(1.5 * height))), tmp_path / "larger.png")
+    cropped = images.save_photo(whole[:, 4 : width - 30], tmp_path / "cropped.png")
+    psnr: list[float] = []
+    for n, truth in enumerate((sample_truth[0], larger, cropped)):
+        asked = Comparing(sample_damaged[0], tmp_path / str(n), WAYS[:1], truth=truth, device="cpu")
+        made = compare(workspace, asked, SilentReport())
+        psnr.append(made["rows"][0]["results"][0]["numbers"]["psnr"])
+        assert any("laid over each other by the face" in note for note in made["notes"]) is (n == 2)
+    assert abs(psnr[1] - psnr[0]) < 1.0
+    assert psnr[0] - 6 < psnr[2] <= psnr[0] + 0.5
+
+
 def test_every_preset_damages_and_the_same_seed_damages_alike(sample_truth: list[Path]) -> None:
     face = images.resize(images.read_photo(sample_truth[0]).pixels, (128, 128))
     for name, lab in PRESETS.items():
