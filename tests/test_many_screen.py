@@ -168,12 +168,14 @@ def test_own_presets_are_kept_and_deleted_and_a_result_is_saved_beside_nothing_b
     page = seen(browser_page, varied)
     page.locator("#presets .lk-chip", has_text="Faithful").click()
     page.locator("#presets .lk-chip[aria-pressed=true]", has_text="Faithful").wait_for()
-    page.locator("#knob-identity input[type=number]").fill("0.8")
-    page.locator("#knob-identity input[type=number]").press("Enter")
+    for _ in range(4):
+        page.locator("#knob-identity input[type=range]").press("ArrowLeft")
     page.locator("#presets input").fill(RUDE)
     page.locator("#presets input").press("Enter")
     page.locator("#presets .lk-chip.own[aria-pressed=true]").wait_for()
     assert page.locator("#presets .lk-chip.own").inner_text() == RUDE
+    (kept,) = (varied.home / "presets").iterdir()
+    assert json.loads(kept.read_text())["options"]["identity"] == pytest.approx(0.8)
     page.reload()
     page.locator("#presets .lk-chip.own[aria-pressed=true]").wait_for()
     page.get_by_role("button", name="Delete").click()

@@ -1,4 +1,4 @@
-"""Variations and glimpses: several seeds of one face, each a result of its own; the face is seen while it is sampled."""
+"""Variations and glimpses: several seeds of one face, each its own result; the face is seen while it is sampled."""
 
 from __future__ import annotations
 

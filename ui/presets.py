@@ -22,7 +22,8 @@ def show(presets: Presets, view: View) -> dict[str, Any]:
     options, finish = view.knobs.get("options", {}), view.knobs.get("finish", {})
     at = ""
     if options and finish:
-        at = next((one.id for one in known if _stands(settings_of(one), options, finish)), "")
+        # The user's own first: who keeps the knobs as they stand at a preset that came along sees that it was kept.
+        at = next((one.id for one in reversed(known) if _stands(settings_of(one), options, finish)), "")
     return {
         "presets": [{"id": one.id, "title": one.title, "sentence": one.sentence, "own": one.own} for one in known],
         "at": at,
