@@ -183,10 +183,10 @@ def test_own_presets_are_kept_and_deleted_and_a_result_is_saved_beside_nothing_b
     assert list((varied.home / "presets").iterdir()) == []
     page.get_by_role("button", name="Save to").click()
     page.get_by_label("Folder", exact=True).fill(str(tmp_path / "not there"))
-    page.get_by_role("button", name="Save", exact=True).last.click()
+    page.locator("#tries .lk-save button[type=submit]").click()
     page.get_by_text("is not there. Choose one that is there.").wait_for()
     page.get_by_label("Folder", exact=True).fill(str(tmp_path))
-    page.get_by_role("button", name="Save", exact=True).last.click()
+    page.locator("#tries .lk-save button[type=submit]").click()
     page.locator("#tries .lk-saved", has_text="Saved as").wait_for()
     assert len(list(tmp_path.glob("*-restored.png"))) == len(list(tmp_path.glob("*-restored.png.json"))) == 1
 
