@@ -17,6 +17,8 @@ from engine.prior.settings import Sampling, check
 from engine.progress import Look, Tick, silent
 
 if TYPE_CHECKING:
+    import torch
+
     from engine.prior.bundle import Prior
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,10 @@ WHOLE_FROM = 0.1
 
 class BadSetting(EngineError):
     """A restoring setting outside its range."""
+
+
+class NoPicture(EngineError):
+    """What was sampled holds what is no number."""
 
 
 @dataclass(frozen=True)
@@ -141,13 +147,26 @@ def _drawn(
     """Give what prior and guide make of a face, and what stage 1 alone makes of it."""
     import torch
 
-    from engine.prior.bundle import Condition
     from engine.prior.device import dtype_of, running
-    from engine.prior.sample import sample
 
     with torch.inference_mode(), running(prior):
         damaged = images.to_tensor(face).to(prior.device)
         cleaned = prior.cleaner(damaged.to(dtype_of(prior.cleaner))).float().clamp(-1, 1).to(prior.dtype)
+        plain = images.from_tensor(cleaned)
+    return _sampled(prior, cleaned, settings, seed, tick, look), plain
+
+
+def _sampled(
+    prior: Prior, cleaned: torch.Tensor, settings: Settings, seed: int, tick: Tick, look: Look | None = None
+) -> Pixels:
+    """Give what prior and guide make of a cleaned picture, `(1, 3, H, W)`, -1 to 1."""
+    import torch
+
+    from engine.prior.bundle import Condition
+    from engine.prior.device import running
+    from engine.prior.sample import sample
+
+    with torch.inference_mode(), running(prior):
         latents = prior.autoencoder.encode(cleaned)
         text = prior.text.encode([settings.prompt, "", settings.against]).to(prior.device, prior.dtype)
         condition = Condition(
@@ -159,7 +178,6 @@ def _drawn(
             against=text[2:],
             pixels=cleaned,
         )
-        plain = images.from_tensor(cleaned)
 
         def seen(done: int, total: int, clean: Callable[[], Any]) -> None:
             """Pass on a look at latents as one at a face."""
@@ -175,8 +193,13 @@ def _drawn(
             tick=tick,
             look=seen if look is not None else None,
         )
-        decoded = images.from_tensor(prior.autoencoder.decode(sampled))
-    return decoded, plain
+        decoded = prior.autoencoder.decode(sampled)
+        if not bool(torch.isfinite(decoded).all()):
+            raise NoPicture(
+                f"{prior.name} gave no picture: its numbers overflowed. Choose another precision, such as "
+                f"{prior.name}:precision=fp32, weaker guidance or pull, or tune the person again."
+            )
+        return images.from_tensor(decoded)
 
 
 def _with_less(prior: Prior, error: Exception) -> tuple[Prior, str]:
@@ -202,6 +225,53 @@ def _decided(settings: Settings, prior: Prior, face: Pixels, damage: SeenDamage 
     seen = damage or estimate_damage(face)
     start = start_level(seen, prior.start_levels or START_LEVELS)
     return replace(settings, sampling=replace(settings.sampling, start=start)), restored_share(seen)
+
+
+MULTIPLE = 64
+"""Px that the sides of a whole photo are filled up to for the networks, as DiffBIR does."""
+
+
+def restore_photo(
+    prior: Prior, pixels: Pixels, settings: Settings | None = None, *, seed: int = 0, tick: Tick = silent
+) -> Pixels:
+    """Draw a whole photo anew, whatever is in it, with every stage in tiles of a crop's size.
+
+    Memory grows with the photo for its pixels and latents alone. The autoencoder's own tiles are the prior's.
+
+    Args:
+        prior: made for photos, with the cleaner for photos; not changed.
+        pixels: `(H, W, 3)`, 0 to 1, at the size of the result; not changed.
+        settings: see there; its start level is a number, and without a pull.
+        seed: of the noise.
+        tick: called after each tile of the cleaning, and after each sampling step.
+
+    Returns:
+        Like `pixels`.
+
+    Raises:
+        BadSetting: the start level is left to a face's damage, or no such colour fix.
+        EngineError: the prompt is too long, a setting is outside its range, or memory ran out.
+        Cancelled: from the tick.
+    """
+    import torch
+
+    settings = settings or Settings(sampling=Sampling(start=1.0))
+    if settings.sampling.start is None:
+        raise BadSetting("The start level of a whole photo must be a number from 0 to 1; there is no face to look at.")
+    if settings.colour_fix not in COLOUR_FIXES:
+        raise BadSetting(f"colour_fix must be one of {', '.join(COLOUR_FIXES)}, got {settings.colour_fix!r}.")
+    settings = replace(settings, sampling=replace(settings.sampling, tile=settings.sampling.tile or prior.size))
+    check(settings.sampling)
+    for said in (settings.prompt, settings.against):
+        prior.text.check(said)
+    cleaned = _cleaned_in_tiles(prior, pixels, tick)
+    height, width = pixels.shape[:2]
+    filled = np.pad(cleaned, ((0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0)), mode="edge")
+    try:
+        made = _sampled(prior, images.to_tensor(filled).to(prior.device, prior.dtype), settings, seed, tick)
+    except torch.OutOfMemoryError as error:
+        raise _no_memory(prior) from error
+    return np.clip(fix_colour(made[:height, :width], cleaned, settings.colour_fix), 0, 1).astype(np.float32)
 
 
 def clean_face(prior: Prior, face: Pixels) -> Pixels:
@@ -233,18 +303,24 @@ def clean_photo(prior: Prior, pixels: Pixels, *, sides: int = 1) -> Pixels:
     height, width = pixels.shape[:2]
     scale = sides * prior.size / max(width, height)
     small = images.resize(pixels, (max(1, round(width * scale)), max(1, round(height * scale))))
+    return _cleaned_in_tiles(prior, small)
+
+
+def _cleaned_in_tiles(prior: Prior, pixels: Pixels, tick: Tick = silent) -> Pixels:
+    """Give a picture of any size as stage 1 makes it, tile by tile, each of a crop's size."""
     # A side shorter than a tile is filled up by repeating its border.
-    lacking = [max(0, prior.size - side) for side in small.shape[:2]]
-    filled = np.pad(small, ((0, lacking[0]), (0, lacking[1]), (0, 0)), mode="edge")
+    lacking = [max(0, prior.size - side) for side in pixels.shape[:2]]
+    filled = np.pad(pixels, ((0, lacking[0]), (0, lacking[1]), (0, 0)), mode="edge")
     rise = np.minimum(np.arange(1, prior.size + 1), np.arange(prior.size, 0, -1)).astype(np.float32)
     weight = (rise[:, None] * rise[None, :])[..., None]
     total, share = np.zeros_like(filled), np.zeros((*filled.shape[:2], 1), np.float32)
-    for y in _starts(filled.shape[0], prior.size):
-        for x in _starts(filled.shape[1], prior.size):
-            here = slice(y, y + prior.size), slice(x, x + prior.size)
-            total[here] += clean_face(prior, np.ascontiguousarray(filled[here])) * weight
-            share[here] += weight
-    return np.asarray((total / share)[: small.shape[0], : small.shape[1]], np.float32)
+    places = [(y, x) for y in _starts(filled.shape[0], prior.size) for x in _starts(filled.shape[1], prior.size)]
+    for n, (y, x) in enumerate(places):
+        here = slice(y, y + prior.size), slice(x, x + prior.size)
+        total[here] += clean_face(prior, np.ascontiguousarray(filled[here])) * weight
+        share[here] += weight
+        tick(n + 1, len(places))
+    return np.asarray((total / share)[: pixels.shape[0], : pixels.shape[1]], np.float32)
 
 
 def _starts(length: int, tile: int) -> list[int]:

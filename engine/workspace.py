@@ -69,6 +69,16 @@ class Workspace:
         return self._folder("people")
 
     @property
+    def unsorted(self) -> Path:
+        """Faces that were found and belong to nobody yet."""
+        return self._folder("unsorted")
+
+    @property
+    def undo(self) -> Path:
+        """What was done to people and faces, and what was removed, so that it can be undone."""
+        return self._folder("undo")
+
+    @property
     def jobs(self) -> Path:
         """A folder for each piece of work."""
         return self._folder("jobs")
@@ -148,7 +158,7 @@ class Workspace:
 
     def _sweep(self) -> None:
         """Delete what a process that was killed left half written or half removed. Only in folders of ours."""
-        for name in ("people", "jobs", "runs", "cache", "weights", "logs"):
+        for name in ("people", "unsorted", "undo", "jobs", "runs", "cache", "weights", "logs"):
             for place, folders, files in os.walk(self.root / name):
                 for leftover in [entry for entry in (*folders, *files) if _LEFTOVER.fullmatch(entry)]:
                     log.info("deleting %s, left by a process that was stopped", Path(place, leftover))

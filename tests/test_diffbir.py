@@ -15,8 +15,8 @@ from engine.prior.diffbir import fit as fitting
 from engine.prior.diffbir import keys
 from engine.prior.diffbir.convert import WrongFile, convert
 from engine.prior.diffbir.fit import Fit, TooSmall, fit, smaller
-from engine.prior.diffbir.kinds import KINDS, NoSuchPrior
-from engine.prior.diffbir.load import STORED, PriorMissing, Wanted, load
+from engine.prior.diffbir.kinds import KINDS, NoSuchPrior, Wanted
+from engine.prior.diffbir.load import STORED, PriorMissing, load
 from engine.prior.diffbir.storing import NoRoom, store
 from engine.prior.diffbir.widths import FULL, TOY
 from engine.prior.diffbir.words import PromptTooLong

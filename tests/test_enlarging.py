@@ -239,5 +239,5 @@ def test_a_result_says_what_enlarged_it_and_is_made_again_by_that_alone(workspac
 
 def test_an_enlarger_that_does_not_exist_is_refused(workspace, tmp_path, sample_damaged):
     asked = Asked(sample_damaged[0], tmp_path, "enlarge", finish=Finish(background="bicubic"))
-    with pytest.raises(BadFinish, match="The enlarging must be auto or lanczos, got 'bicubic'"):
+    with pytest.raises(BadFinish, match=r"The background must be auto or lanczos or diffbir-v1.*, got 'bicubic'"):
         restoring.restore(workspace, asked, QUIET)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from engine.studio import Studio
     from engine.studio.desk import Desk
+    from engine.studio.people_desk import PeopleDesk
     from engine.studio.view import View
 
 HOST = "127.0.0.1"
@@ -56,13 +57,17 @@ def serve(studio: Studio, *, port: int = 7860, open_browser: bool = True, defaul
     """
     import typer
 
+    from engine.studio.people_desk import PeopleDesk
+
     recipes = offered(default_recipe)
     check_environment()
     with ExitStack() as opened:
         opened.callback(studio.runner.close)
         opened.enter_context(_logged(studio.workspace.logs / "page.log"))
         desk = opened.enter_context(_desk_of(studio))
-        page = build(desk, recipes=recipes, default_recipe=default_recipe)
+        library = PeopleDesk(desk)
+        opened.callback(library.close)
+        page = build(desk, library, recipes=recipes, default_recipe=default_recipe)
         opened.callback(page.close, verbose=False)
         address = launch(page, desk, free_port(port))
         desk.lay_out()
@@ -81,11 +86,12 @@ def offered(default_recipe: str) -> tuple[str, ...]:
     return tuple(name for name in RECIPES if name == wanted or name not in HIDDEN_RECIPES)
 
 
-def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Blocks:
+def build(desk: Desk, library: PeopleDesk, *, recipes: Sequence[str], default_recipe: str) -> gr.Blocks:
     """Put the page together; nothing is served yet.
 
     Args:
         desk: what the page shows and changes.
+        library: the same of its People screen.
         recipes: those to choose from.
         default_recipe: one of them.
     """
@@ -95,7 +101,7 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
     from engine.studio.pile import Pile
     from engine.studio.presets import Presets
     from engine.studio.priors import ReadyPriors
-    from ui import comparing, damaged, picture, presets, references, restoring, top, tries, viewer
+    from ui import comparing, damaged, people, picture, presets, references, restoring, top, tries, viewer
     from ui import pile as piling
     from ui.follow import QUIET, Follower, Page, Shown
 
@@ -106,6 +112,7 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
         # Outside of anything that opens and closes: what is not on the page neither ticks nor remembers.
         clock = gr.Timer(SECONDS_BETWEEN_LOOKS)
         bar = top.draw()
+        album = people.draw()
         with gr.Row(elem_id="desk"):
             with gr.Column(elem_id="rail"):
                 first, second, many = references.draw(), damaged.draw(), piling.draw()
@@ -128,6 +135,7 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
                 Shown(third.presets, lambda view: presets.show(known, view)),
                 Shown(third.prior, lambda view: restoring.priors_of(priors), restoring.priors_shown),
                 *comparing.shown(bench, desk, board, compared),
+                *people.shown(album, library),
             ),
         )
         references.connect(first, desk, page)
@@ -138,6 +146,7 @@ def build(desk: Desk, *, recipes: Sequence[str], default_recipe: str) -> gr.Bloc
         presets.connect(third.presets, known, desk, page, third, recipes)
         page.on(stage.stepped, lambda event: desk.step_result(1 if int(event.step) > 0 else -1))
         comparing.connect(bench, desk, board, page, (third, recipes))
+        people.connect(album, library, page)
 
         def opened() -> list[Any]:
             view: View = desk.view()
@@ -161,7 +170,15 @@ def launch(page: gr.Blocks, desk: Desk, port: int) -> str:
 
     gr.set_static_paths(desk.previews)
     workspace = desk.studio.workspace
-    private = (workspace.people, workspace.jobs, workspace.runs, workspace.weights, workspace.logs)
+    private = (
+        workspace.people,
+        workspace.unsorted,
+        workspace.undo,
+        workspace.jobs,
+        workspace.runs,
+        workspace.weights,
+        workspace.logs,
+    )
     _, address, _ = page.launch(
         server_name=HOST,
         server_port=port,

@@ -7,6 +7,7 @@ file's name can never become markup. What comes back from a browser is not to be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,18 @@ LARGEST_MB = 500
 """Largest file that is taken; a scan of 16 bits and 80 million pixels has about as much."""
 
 
-def part(name: str, *, elem_id: str | None = None) -> gr.HTML:
-    """Draw the part of a name where Gradio's layout now stands; its value is the JSON that its script shows."""
-    script = ASSETS / f"{name}.js"
+def part(name: str, *, elem_id: str | None = None, first: Sequence[str] = ()) -> gr.HTML:
+    """Draw the part of a name where Gradio's layout now stands; its value is the JSON that its script shows.
+
+    Args:
+        name: of its files.
+        elem_id: on the page; the same name if not given.
+        first: names of further scripts, which its own one builds on.
+    """
+    scripts = [place for place in (ASSETS / f"{script}.js" for script in (*first, name)) if place.exists()]
     return gr.HTML(
         html_template=(ASSETS / f"{name}.html").read_text(encoding="utf-8"),
-        js_on_load=script.read_text(encoding="utf-8") if script.exists() else None,
+        js_on_load="\n".join(script.read_text(encoding="utf-8") for script in scripts) or None,
         elem_id=elem_id or name,
         apply_default_css=False,
         **shared_props(),

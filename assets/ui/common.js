@@ -95,19 +95,25 @@ window.likeness = (() => {
       if (batch.length) done(batch, of);
     }
 
+    // What is dragged about on the page itself is no file.
+    const ours = (event) => event.dataTransfer && ![...event.dataTransfer.types].includes("Files");
+
     zone.addEventListener("dragenter", (event) => {
       event.preventDefault();
+      if (ours(event)) return;
       inside += 1;
       over(true);
     });
     zone.addEventListener("dragover", (event) => event.preventDefault());
-    zone.addEventListener("dragleave", () => {
+    zone.addEventListener("dragleave", (event) => {
+      if (ours(event)) return;
       inside = Math.max(0, inside - 1);
       if (!inside) over(false);
     });
     zone.addEventListener("drop", (event) => {
       event.preventDefault();
       event.taken = true; // what lies further out need not take it too
+      if (ours(event)) return;
       inside = 0;
       over(false);
       filesOf(event.dataTransfer, suffixes).then(take);

@@ -3,13 +3,14 @@
 const { theme } = window.likeness;
 const line = element.querySelector(".lk-device");
 const tabs = [...element.querySelectorAll("[role=tab]")];
+const first = element.querySelector("[data-first]").dataset.screen;
 const show = () => {
   line.textContent = props.value || "";
 };
 
 function turn() {
   const wanted = location.hash.slice(1);
-  const screen = tabs.some((tab) => tab.dataset.screen === wanted) ? wanted : tabs[0].dataset.screen;
+  const screen = tabs.some((tab) => tab.dataset.screen === wanted) ? wanted : first;
   document.body.dataset.screen = screen;
   for (const tab of tabs) {
     const on = tab.dataset.screen === screen;

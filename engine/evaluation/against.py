@@ -77,10 +77,7 @@ def compare(checkout: Path, course: Course, *, tick: Tick = silent) -> list[Lap]
         NotComparable: no such code there, or it did not run, with its last words.
         Cancelled: from the tick.
     """
-    if not (checkout / "diffbir" / "model" / "cldm.py").is_file():
-        raise NotComparable(
-            f"{checkout} holds no DiffBIR. Name a checkout: git clone https://github.com/XPixelGroup/DiffBIR"
-        )
+    _check_checkout(checkout)
     laps: list[Lap] = []
     for n, precision in enumerate(PRECISIONS):
         told: list[dict[str, Any]] = []
@@ -93,6 +90,22 @@ def compare(checkout: Path, course: Course, *, tick: Tick = silent) -> list[Lap]
         ratio = round(ours["seconds"] / theirs["seconds"], 3)
         laps.append(Lap(precision, theirs["seconds"], ours["seconds"], ratio, difference, theirs["gib"], ours["gib"]))
     return laps
+
+
+def official_step(checkout: Path, *, toy: bool = False) -> float:
+    """Give the seconds of a step of the official loop in float32, which is how it ships. Raises as `compare`."""
+    _check_checkout(checkout)
+    course = Course(16, 4, "toy") if toy else Course(steps=5)
+    with tempfile.TemporaryDirectory(prefix="likeness-against-") as folder:
+        told = _run(str(checkout.resolve()), "fp32", course, Path(folder) / "made.pt")
+    return round(told["seconds"] / course.steps, 3)
+
+
+def _check_checkout(checkout: Path) -> None:
+    if not (checkout / "diffbir" / "model" / "cldm.py").is_file():
+        raise NotComparable(
+            f"{checkout} holds no DiffBIR. Name a checkout: git clone https://github.com/XPixelGroup/DiffBIR"
+        )
 
 
 def _run(checkout: str, precision: str, course: Course, out: Path) -> dict[str, Any]:
@@ -263,10 +276,12 @@ def _our_prior(precision: str, widths: Any) -> Prior:
     from torch import nn
 
     from engine.prior.bundle import Prior
+    from engine.prior.device import native_bfloat16
     from engine.prior.diffbir import keys
     from engine.prior.diffbir.kinds import KINDS
     from engine.prior.diffbir.networks import ClipText, LatentAutoencoder
     from engine.prior.diffbir.widths import empty, shapes
+    from engine.prior.packed import can_pack, keep_layout, pack
 
     networks = empty(widths, ("denoiser", "guide"))
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -279,8 +294,10 @@ def _our_prior(precision: str, widths: Any) -> Prior:
                 whole = whole.narrow(axis, first, end - first).clone()
             state[name] = whole.reshape(shapes(part, widths)[name]).to(dtype)
         network.load_state_dict(state, assign=True)
-        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        keep_layout(network)
         network.eval().requires_grad_(False)
+        if dtype == torch.bfloat16 and native_bfloat16(torch.device("cpu")) and can_pack():
+            pack(network)
     return Prior(
         name="diffbir-v2",
         size=512,

@@ -26,7 +26,7 @@ from engine.evaluation.variants import Variant, contexts, counted, main_of, stan
 from engine.faces import Face, distance, template
 from engine.people import Gallery
 from engine.prior import load
-from engine.prior.device import precision
+from engine.prior.device import precision_of
 from engine.progress import FileState, Report
 from engine.tuning import PARTS, BadTunedModel, Recipe, TunedModel, fingerprint_of, read_tuned, recipe
 from engine.tuning.pivots import pivots_of
@@ -66,8 +66,8 @@ class Plan:
     """How many each prior is tuned to, at most."""
     ablation: bool = False
     """Whether to tune in the other context and to other numbers of references too."""
-    prior: Path | None = None
-    """Folder of the prior; None takes the one that ships."""
+    prior: str | Path = "pocket"
+    """Name of the prior, as `load.named` takes it, or the folder of one that was trained here."""
     device: str = "auto"
 
 
@@ -124,7 +124,10 @@ def run(workspace: Workspace, folder: Path, report: Report, plan: Plan | None = 
     made, kept = recipe(plan.recipe), workspace.cache / "evaluation"
     cohort = read_cohort(folder, kept / "photos", report)
     report.tick("loading", 0, 1)
-    prior = load.load(plan.prior or load.SHIPPED, device=plan.device)
+    if isinstance(plan.prior, Path):
+        prior = load.load(plan.prior, device=plan.device)
+    else:
+        prior = load.named(plan.prior, workspace.weights, device=plan.device)
     return _Run(plan, made, cohort, prior, kept, report, workspace.weights).run()
 
 
@@ -302,7 +305,7 @@ class _Run:
         return {
             **machine(),
             "device": self.prior.device.type,
-            "precision": precision(self.prior.device),
+            "precision": precision_of(self.prior),
             "prior": self.prior.name,
             "prior_sha256": dict(self.prior.sha256),
             "recipe": self.recipe.as_json(),

@@ -21,6 +21,7 @@ from engine.images.convert import (
     to_uint8,
     to_uint16,
 )
+from engine.images.exif import year_of
 from engine.images.faults import (
     AlreadyThere,
     DepthNotReadable,
@@ -82,4 +83,5 @@ __all__ = [
     "to_tensor",
     "to_uint8",
     "to_uint16",
+    "year_of",
 ]

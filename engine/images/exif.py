@@ -24,6 +24,7 @@ LARGEST_BLOCK = 16 << 20
 ORIENTATION, SOFTWARE, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x0112, 0x0131, 0x011A, 0x011B, 0x0128
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
 WIDTH, HEIGHT = 0xA002, 0xA003
+TAKEN = 0x9003
 MAKER_NOTE = 0x927C
 SHORT, LONG, ASCII, RATIONAL, UNDEFINED = 3, 4, 2, 5, 7
 
@@ -145,6 +146,23 @@ def orientation_of(block: bytes) -> int:
     """Give the orientation, 1 to 8; 1 when the block does not say."""
     value = number_of(block, directory(block).find(ORIENTATION))
     return value if value is not None and 1 <= value <= 8 else 1
+
+
+def year_of(block: bytes) -> int | None:
+    """Give the year in which a photo was taken, as its camera had it; None where none is said.
+
+    A camera whose clock was never set says a year too; years before 1827 and after 2200 are taken for none.
+    """
+    try:
+        at = number_of(block, directory(block).find(EXIF_IFD))
+        found = directory(block, at) if at else None
+    except BrokenExif:
+        return None
+    entry = found.find(TAKEN) if found is not None else None
+    if entry is None or entry.kind != ASCII:
+        return None
+    text = bytes(block[entry.at : entry.at + 4])
+    return int(text) if text.isdigit() and 1827 <= int(text) <= 2200 else None
 
 
 def resolution_of(block: bytes) -> tuple[float, float, int] | None:

@@ -3,6 +3,8 @@
 A person is a folder of the workspace: `person.json`, `photos/` (each file as it was given, named by its content) and
 `references/` (one file for each face, with what was measured on it). What is measured is kept; verdicts are not: they
 follow from all of a person's faces together and are found anew each time, by `judge`. What the user overruled stays.
+Faces that are nobody's yet lie in a place of their own; sorting them out, and all else that is done here, is written
+down in a journal and can be undone, except that a person is deleted.
 
 Nothing here knows about tuning or restoring. What other rooms keep of a person lies in the same folder, so that it goes
 with the person.
@@ -10,6 +12,9 @@ with the person.
 
 from __future__ import annotations
 
+from engine.people.advice import Advice, advise
+from engine.people.intake import Taken, take_in
+from engine.people.journal import Done, Move
 from engine.people.library import (
     LONGEST_NAME,
     Library,
@@ -18,6 +23,7 @@ from engine.people.library import (
     NoSuchReference,
     PersonNotSaved,
 )
+from engine.people.places import BIN, UNSORTED, FaceNotMoved, Places
 from engine.people.reference import (
     SUBJECTS,
     TOKEN,
@@ -32,9 +38,11 @@ from engine.people.reference import (
     Verdict,
     measured,
 )
-from engine.people.verdicts import BLURRED, SOMEBODY_ELSE, TOO_SMALL_PX, TURNED_AWAY, judge, leave_out
+from engine.people.sorting import Group, Sorting, SortingRefused, misfits
+from engine.people.verdicts import BLURRED, SOMEBODY_ELSE, TOO_SMALL_PX, TURNED_AWAY, judge, leave_out, poor
 
 __all__ = [
+    "BIN",
     "BLURRED",
     "LONGEST_NAME",
     "SOMEBODY_ELSE",
@@ -42,10 +50,16 @@ __all__ = [
     "TOKEN",
     "TOO_SMALL_PX",
     "TURNED_AWAY",
+    "UNSORTED",
     "AddOutcome",
+    "Advice",
+    "Done",
+    "FaceNotMoved",
     "Gallery",
+    "Group",
     "Library",
     "Measured",
+    "Move",
     "NameRefused",
     "NoSuchPerson",
     "NoSuchReference",
@@ -53,10 +67,18 @@ __all__ = [
     "Person",
     "PersonDamaged",
     "PersonNotSaved",
+    "Places",
     "Reason",
     "Reference",
+    "Sorting",
+    "SortingRefused",
+    "Taken",
     "Verdict",
+    "advise",
     "judge",
     "leave_out",
     "measured",
+    "misfits",
+    "poor",
+    "take_in",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 import secrets
 import threading
@@ -13,13 +14,14 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 
 from engine import images
 from engine.errors import EngineError
 from engine.faces import Embedding, FaceDetector, distance
+from engine.people.journal import UNDONE, Done, Journal, Move, Put
+from engine.people.places import Places
 from engine.people.reference import (
     SUBJECTS,
     TOKEN,
@@ -36,9 +38,9 @@ from engine.people.reference import (
     read_reference,
     reference_json,
 )
-from engine.people.verdicts import judge
+from engine.people.verdicts import Copies, find_copies, judge
 from engine.progress import Report, SilentReport
-from engine.workspace import PRIVATE_FOLDER, Workspace, read_json, trash, write_bytes, write_json
+from engine.workspace import PRIVATE_FOLDER, Workspace, trash, write_bytes, write_json
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,8 @@ class PersonNotSaved(EngineError):
 # Inside `Library`, `list` is the method of that name.
 People = list[Person]
 References = list[Reference]
+Stamp = tuple[tuple[str, int, int, int], ...]
+"""Name, time of the last change, size and number on the disk of each file of a place."""
 Outcomes = list[AddOutcome]
 
 
@@ -75,19 +79,29 @@ class Library:
         self._workspace = workspace
         self._detector = detector
         self._one_at_a_time = threading.RLock()
+        self.places = Places(workspace)
+        self.journal = Journal(workspace, self.places)
+        self._read: dict[tuple[str, int, int, int], Reference] = {}
+        self._judged: dict[Path, tuple[Stamp, References]] = {}
+        self._copies: tuple[frozenset[str], Copies] = (frozenset(), {})
 
-    def create(self, name: str, subject: str = "person") -> Person:
+    def create(self, name: str, subject: str = "person", *, noted: bool = True) -> Person:
         """Make a person.
+
+        Args:
+            name: as the user wrote it.
+            subject: one of `SUBJECTS`.
+            noted: whether that can be undone by itself; else whoever asks notes it with what else they do.
 
         Raises:
             NameRefused: the name is empty, too long, holds control characters or is taken; or no such subject.
         """
         name = name.strip()
-        _check_name(name)
+        check_name(name)
         if subject not in SUBJECTS:
             raise NameRefused(f"A person is one of {', '.join(SUBJECTS)}; {subject!r} was given. Choose one of them.")
         with self._one_at_a_time:
-            if any(_same_name(known.name, name) for known in self.list()):
+            if any(same_name(known.name, name) for known in self.list()):
                 raise NameRefused(f"There is somebody called {name} already. Choose another name, such as with a year.")
             person = Person(f"{_slug(name)}-{secrets.token_hex(3)}", name, subject, TOKEN, _now())
             # Made under a passing name, one that the workspace sweeps away if this process is killed here.
@@ -97,19 +111,28 @@ class Library:
                     for place in (passing, passing / "photos", passing / "references"):
                         place.mkdir(mode=PRIVATE_FOLDER)
                         if place == passing:
-                            undo.callback(trash, passing)
+                            undo.callback(_gone, passing)
                     write_json(passing / "person.json", {"version": VERSION, **asdict(person)})
                     passing.rename(self.folder(person))
+                    undo.callback(trash, self.folder(person))
+                    if noted:
+                        self.journal.note(Done("new", 0, name, (person.id,)), [shown(person)])
+                    undo.pop_all()
                 except OSError as error:
                     raise PersonNotSaved(
                         f"No folder could be made for {name}: {error.strerror}. Make room on the disk of "
                         f"{self._workspace.root}, or check your rights to it."
                     ) from error
-                undo.pop_all()
         return person
 
     def list(self) -> People:
-        """Give everybody, by name. A folder that cannot be read is left out, and the log says so."""
+        """Give everybody, by name. A folder that cannot be read is left out, and the log says so.
+
+        Who was merged into somebody else is not listed, nor whose making was undone.
+        """
+        return [person for person in self._all() if not person.hidden]
+
+    def _all(self) -> People:
         people: People = []
         for folder in self._workspace.people.iterdir():
             if folder.name.startswith(".") or not folder.is_dir():
@@ -127,7 +150,7 @@ class Library:
             NoSuchPerson: there is none, or more than one of that name.
         """
         everybody = self.list()
-        found = [p for p in everybody if p.id == person] or [p for p in everybody if _same_name(p.name, person.strip())]
+        found = [p for p in everybody if p.id == person] or [p for p in everybody if same_name(p.name, person.strip())]
         if len(found) == 1:
             return found[0]
         if found:
@@ -136,15 +159,33 @@ class Library:
             raise NoSuchPerson(f"There is nobody called {person}: no people have been added yet.")
         raise NoSuchPerson(f"There is nobody called {person}. The people are {_named(everybody)}.")
 
-    def remove(self, person: str) -> None:
+    def remove(self, person: str) -> tuple[Person, ...]:
         """Delete a person by id or name, with photos, references, tuned models and all that lies in their folder.
+
+        So is whoever was merged into them, and what the undo log and its bin know of them. That cannot be undone.
+
+        Returns:
+            The person and those who were merged into them.
 
         Raises:
             NoSuchPerson: as `get`.
             EngineError: the system refuses.
         """
         with self._one_at_a_time:
-            trash(self.folder(self.get(person)))
+            gone = self.with_merged(self.get(person))
+            ids = frozenset(one.id for one in gone)
+            theirs = frozenset[str]().union(*(self.places.ids(one) for one in ids))
+            for one in gone:
+                trash(self.folder(one))
+            self.journal.forget(ids, theirs, self.places.all_ids(one.id for one in self._all()))
+            return gone
+
+    def with_merged(self, person: Person) -> tuple[Person, ...]:
+        """Give a person and those who were merged into them, or into one of these."""
+        found, everybody = [person], self._all()
+        for one in found:
+            found += [other for other in everybody if other.hidden == one.id and other not in found]
+        return tuple(found)
 
     def folder(self, person: Person) -> Path:
         """Give the folder of a person."""
@@ -195,8 +236,35 @@ class Library:
             PersonDamaged: a file of a reference cannot be used.
         """
         folder = self.folder(person) / "references"
-        found = [read_reference(file) for file in folder.glob("[!.]*.json")]
-        return judge(sorted(found, key=lambda r: (r.added, r.id)))
+        stamp = _stamp(folder)
+        known = self._judged.get(folder)
+        if known is not None and known[0] == stamp:
+            return list(known[1])
+        found = self._found(folder, stamp)
+        judged = judge(found, self._copies_among(found))
+        self._judged[folder] = (stamp, judged)
+        return list(judged)
+
+    def unsorted(self) -> References:
+        """Give all faces that are nobody's yet, in the order they were added, not judged. Raises as `references`."""
+        folder = self._workspace.unsorted / "references"
+        return self._found(folder, _stamp(folder))
+
+    def _found(self, folder: Path, stamp: Stamp) -> References:
+        """Read the faces of a place; a file is read once, wherever it goes."""
+        found: References = []
+        for key in stamp:
+            if key not in self._read:
+                self._read[key] = read_reference(folder / key[0])
+            found.append(self._read[key])
+        return sorted(found, key=lambda r: (r.added, r.id))
+
+    def _copies_among(self, references: References) -> Copies:
+        """Give which of some faces are one picture; for the same faces as last time without looking again."""
+        ids = frozenset(r.id for r in references)
+        if references and not ids <= self._copies[0]:
+            self._copies = (ids, find_copies(references))
+        return self._copies[1]
 
     def overrule(self, person: Person, reference: str, word: Overruled | None) -> Reference:
         """Keep or reject a reference against its verdict; None takes that back.
@@ -212,21 +280,22 @@ class Library:
         if word not in ("keep", "reject", None):
             raise ValueError(f"word must be keep, reject or None, got {word!r}")
         with self._one_at_a_time:
-            self._stored(person, reference)
-            file = self.folder(person) / "references" / f"{reference}.json"
-            write_json(file, {**cast("dict[str, Any]", read_json(file)), "overruled": word})
+            before = self._stored(person, reference).overruled
+            done = Done(word or "verdict", 1, person.name, (person.id,))
+            self.journal.do(done, [Put(person.id, reference, "overruled", before, word)])
             return self._stored(person, reference)
 
     def remove_reference(self, person: Person, reference: str) -> None:
-        """Delete a reference and, when it was the last of its photo, the copy of the photo.
+        """Take a reference out and, when it was the last of its photo, the copy of the photo; that can be undone.
 
         Raises:
             NoSuchReference: the person has none of that id.
         """
         with self._one_at_a_time:
             self._stored(person, reference)
-            trash(self.folder(person) / "references" / f"{reference}.json")
-            self._drop_unused_photos(person)
+            gone = self.journal.new_bin()
+            done = Done("removed", 1, person.name, (person.id,))
+            self.journal.do(done, [Move((reference,), person.id, gone)], bin=gone)
 
     def gallery(self, person: Person) -> Gallery:
         """Give the references that are used, ordered by id, so that the same choice is always the same gallery."""
@@ -257,7 +326,8 @@ class Library:
                 "Use a photo in which the face is upright, looks at the camera and is at least 60 px wide.",
             )
         pixels = photo.pixels
-        return _Seen(file, digest, tuple(measured(pixels, face) for face in faces))
+        taken = images.year_of(photo.exif) if photo.exif is not None else None
+        return _Seen(file, digest, tuple(measured(pixels, face) for face in faces), taken)
 
     def _keep(
         self,
@@ -272,9 +342,9 @@ class Library:
         belongs = [r.embedding for r in known if r.used] or [s.faces[0].embedding for s in seen if len(s.faces) == 1]
         middle = belongs[_middle(belongs)] if belongs else None
         fresh: dict[Path, str] = {}
-        self._drop_unused_photos(person)  # left by a process that was killed
+        self.places.drop_unused(person.id)  # left by a process that was killed
         with ExitStack() as undo:
-            undo.callback(self._drop_unused_photos, person)
+            undo.callback(self.places.drop_unused, person.id)
             for one in seen:
                 name = one.digest[:16]
                 if name in have:
@@ -295,21 +365,19 @@ class Library:
                 write_bytes(folder / "photos" / stored, data)
                 write_json(
                     folder / "references" / f"{made}.json",
-                    reference_json(one.faces[which], one.file.name, made, stored, len(one.faces) - 1, _now()),
+                    reference_json(
+                        one.faces[which], one.file.name, made, stored, len(one.faces) - 1, _now(), one.taken
+                    ),
                 )
                 undo.callback(trash, folder / "references" / f"{made}.json")
                 have.add(name)
                 fresh[one.file] = made
+            if fresh:
+                gone = self.journal.new_bin()
+                done = Done("added", len(fresh), person.name, (person.id,))
+                self.journal.note(done, [Move(tuple(fresh.values()), gone, person.id)], bin=gone)
             undo.pop_all()
         return fresh
-
-    def _drop_unused_photos(self, person: Person) -> None:
-        """Delete copies of photos that no reference speaks of."""
-        folder = self.folder(person)
-        used = {file.name.rsplit("-", 1)[0] for file in (folder / "references").glob("[!.]*.json")}
-        for photo in (folder / "photos").glob("[!.]*"):
-            if photo.name.split(".")[0] not in used:
-                trash(photo)
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,9 +387,33 @@ class _Seen:
     file: Path
     digest: str
     faces: tuple[Measured, ...]
+    taken: int | None
+    """Year, where the file says so."""
 
 
 _AllSeen = list[_Seen]
+
+
+def shown(person: Person) -> Put:
+    """Give the change by which somebody new is listed."""
+    return Put(person.id, "", "hidden", UNDONE, "")
+
+
+def _stamp(folder: Path) -> Stamp:
+    """Give what tells whether the files of a place have changed."""
+    try:
+        with os.scandir(folder) as entries:
+            files = [entry for entry in entries if entry.name.endswith(".json") and not entry.name.startswith(".")]
+            stats = [(entry.name, entry.stat()) for entry in files]
+    except FileNotFoundError:
+        return ()
+    return tuple(sorted((name, stat.st_mtime_ns, stat.st_size, stat.st_ino) for name, stat in stats))
+
+
+def _gone(folder: Path) -> None:
+    """Delete a folder if it is still there."""
+    if folder.exists():
+        trash(folder)
 
 
 def _middle(embeddings: Sequence[Embedding]) -> int:
@@ -364,7 +456,8 @@ def _refused(file: Path, code: str, sentence: str) -> AddOutcome:
     return AddOutcome(file, "rejected", Reason(code, sentence), None)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse a name that nobody can have. Raises `NameRefused`."""
     if not name:
         raise NameRefused("A person needs a name. Give one.")
     if len(name) > LONGEST_NAME:
@@ -375,7 +468,8 @@ def _check_name(name: str) -> None:
         raise NameRefused(f"The name {name!r} holds characters that cannot be shown. Write it on one line.")
 
 
-def _same_name(one: str, other: str) -> bool:
+def same_name(one: str, other: str) -> bool:
+    """Say whether two names are one, capitals or not, however their accents are written."""
     return unicodedata.normalize("NFC", one).casefold() == unicodedata.normalize("NFC", other).casefold()
 
 

@@ -61,6 +61,10 @@ class Person:
     """See `TOKEN`."""
     created: str
     """ISO 8601, UTC."""
+    cover: str = ""
+    """Id of the reference that stands for them on screens; "" for the best one."""
+    hidden: str = ""
+    """Why they are not listed: `undone`, or the id of the person that they were merged into; "" for who is listed."""
 
     @property
     def prompt(self) -> str:
@@ -108,6 +112,12 @@ class Reference:
     """Why it is rejected; None when it is accepted."""
     overruled: Overruled | None
     """What the user said instead."""
+    taken: int | None = None
+    """The year in which the photo was taken, as its camera had it; None where it does not say."""
+    year: int | None = None
+    """The same, as the user said."""
+    age: int | None = None
+    """How old the person is in it, in years, as the user said."""
 
     @property
     def used(self) -> bool:
@@ -170,7 +180,9 @@ def measured(pixels: Pixels, face: Face) -> Measured:
     return Measured(face, measure(pixels, face), embed(cut(pixels, face, IDENTITY_SIZE)), look(pixels, face))
 
 
-def reference_json(face: Measured, name: str, made: str, stored: str, others: int, added: str) -> Mapping[str, Any]:
+def reference_json(
+    face: Measured, name: str, made: str, stored: str, others: int, added: str, taken: int | None = None
+) -> Mapping[str, Any]:
     """Give a new reference as it is stored.
 
     Args:
@@ -180,6 +192,7 @@ def reference_json(face: Measured, name: str, made: str, stored: str, others: in
         stored: name of the photo's copy.
         others: how many other faces the photo shows.
         added: ISO 8601, UTC.
+        taken: the year in which the photo was taken, where its file says so.
     """
     return {
         "version": VERSION,
@@ -193,6 +206,9 @@ def reference_json(face: Measured, name: str, made: str, stored: str, others: in
         "embedding": face.embedding.round(8).tolist(),
         "look": base64.b64encode(face.look.tobytes()).decode("ascii"),
         "overruled": None,
+        "taken": taken,
+        "year": None,
+        "age": None,
     }
 
 
@@ -206,7 +222,8 @@ def read_person(folder: Path) -> Person:
     file = folder / "person.json"
     value = read_json(file)
     try:
-        person = Person(*(str(value[key]) for key in ("id", "name", "subject", "token", "created")))
+        known = (str(value[key]) for key in ("id", "name", "subject", "token", "created"))
+        person = Person(*known, cover=str(value.get("cover", "")), hidden=str(value.get("hidden", "")))
     except (KeyError, TypeError) as error:
         raise PersonDamaged(f"{file} lacks {error}. Put back a good copy of it.") from error
     if person.id != folder.name:
@@ -236,8 +253,18 @@ def read_reference(file: Path) -> Reference:
             verdict="accepted",
             reason=None,
             overruled=word,
+            **{key: _whole(value.get(key)) for key in ("taken", "year", "age")},
         )
     except (KeyError, TypeError, ValueError) as error:  # binascii's errors are ValueErrors
         raise PersonDamaged(
             f"{file} is damaged ({error}). Put back a good copy, or delete it and add {file.stem.split('-')[0]} again."
         ) from error
+
+
+def _whole(value: object) -> int | None:
+    """Give a whole number or nothing; references from before there were years have none."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r} is no whole number")
+    return value

@@ -6,13 +6,13 @@ and the largest group is the person, unless the user kept faces, whose groups ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.faces import SAME_PERSON, Embedding, FaceQuality, Look, alike, distance
+from engine.faces import SAME_PERSON, Embedding, FaceQuality, Look, alike
 from engine.people.reference import Gallery, Reason, Reference
 
 TOO_SMALL_PX = 24.0
@@ -29,18 +29,30 @@ SAME_PICTURE = 0.84
 """`faces.alike` from which two pictures are one, whatever their distance: brightened until it clips, a face lies up to
 0.58 from itself. Of 70 faces brightened like that 68 are as like as this, of those compressed, shrunk or cropped 69; of
 290 plain photos of 14 people four are, all shot in one moment with another. Two people's: 0.54 at most."""
+COMPARED_AT_ONCE = 512
+"""Faces compared with all others in one step, which bounds the memory that takes."""
 ENOUGH_EYES_PX = 128.0
 """Eye distance beyond which a larger face is no better: that of a crop of 512 px."""
 
+Copies = Mapping[str, frozenset[str]]
+"""For every reference that is the same picture as others: their ids."""
 
-def judge(references: Sequence[Reference]) -> list[Reference]:
+
+def judge(references: Sequence[Reference], copies: Copies | None = None) -> list[Reference]:
     """Give the references of one person with the verdicts that follow from all of them together, in the same order.
 
     First each face for itself: its size, sharpness and turn. Then who they show: the good faces are grouped, and the
     largest group is the person; those that the user kept take their groups along instead. Where two groups are the
     largest, all are rejected, since nobody can tell who is meant. Then which pictures are one; the better one stays.
+
+    Args:
+        references: all of the person.
+        copies: as `find_copies` gives them, where that is known already.
     """
-    reasons = [_poor(r) for r in references]
+    if not references:
+        return []
+    copies = find_copies(references) if copies is None else copies
+    reasons = [poor(r) for r in references]
     trusted = [i for i, r in enumerate(references) if r.overruled == "keep" or (not r.overruled and not reasons[i])]
     others = _others(references, trusted)
     reasons = [reason or other for reason, other in zip(reasons, others, strict=True)]
@@ -50,12 +62,14 @@ def judge(references: Sequence[Reference]) -> list[Reference]:
     )
     stay: list[Reference] = []
     for i in best_first:
-        reasons[i] = reasons[i] or _copy_of(references[i], stay)
+        reasons[i] = reasons[i] or _copy_of(references[i], stay, copies)
         if reasons[i] is None or references[i].overruled == "keep":
             stay.append(references[i])
     for i, reason in enumerate(reasons):
         if reason and reason.code == "somebody-else" and not references[i].overruled:
-            reasons[i] = _copy_of(references[i], stay) or reason  # retouched beyond recognition, and yet the same
+            reasons[i] = (
+                _copy_of(references[i], stay, copies) or reason
+            )  # retouched beyond recognition, and yet the same
     return [
         replace(r, verdict="rejected" if reason else "accepted", reason=reason)
         for r, reason in zip(references, reasons, strict=True)
@@ -90,23 +104,51 @@ def groups(embeddings: Sequence[Embedding]) -> list[list[int]]:
     """
     count = len(embeddings)
     limit = SAME_PERSON if count == 2 else SOMEBODY_ELSE
-    found = [[n] for n in range(count)]
-    apart = _distances(embeddings)
+    found = {n: [n] for n in range(count)}
+    for a, b, apart in _joins(_distances(embeddings)):
+        if apart <= limit:
+            found[a] += found.pop(b)
+    return sorted((sorted(group) for group in found.values()), key=lambda group: (-len(group), group))
+
+
+def _joins(apart: NDArray[np.float32]) -> list[tuple[int, int, float]]:
+    """Give the joins of average linkage, the nearest two groups first: which, both named by a face, and how far apart.
+
+    By chains of nearest neighbours, which take the square of the number of faces and not its cube: the mean distance
+    of what is joined to any other group is never less than that of the two, so the order of joining does not matter.
+
+    Args:
+        apart: `(N, N)`, the distance of every face to every other; used up.
+    """
+    count = len(apart)
     np.fill_diagonal(apart, np.inf)
-    while len(found) > 1:
-        a, b = sorted(divmod(int(apart.argmin()), len(found)))
-        if apart[a, b] > limit:
-            break
-        sizes = len(found[a]), len(found[b])
-        joined = (apart[a] * sizes[0] + apart[b] * sizes[1]) / sum(sizes)
-        joined[a] = np.inf
+    sizes = np.ones(count)
+    alive = np.ones(count, bool)
+    joins: list[tuple[int, int, float]] = []
+    chain: list[int] = []
+    while len(joins) < count - 1:
+        if not chain:
+            chain.append(int(alive.argmax()))
+        last = chain[-1]
+        near = int(apart[last].argmin())
+        if len(chain) > 1 and apart[last, chain[-2]] <= apart[last, near]:
+            near = chain[-2]
+        if len(chain) < 2 or near != chain[-2]:
+            chain.append(near)
+            continue
+        del chain[-2:]
+        a, b = min(last, near), max(last, near)
+        joins.append((a, b, float(apart[a, b])))
+        joined = (apart[a] * sizes[a] + apart[b] * sizes[b]) / (sizes[a] + sizes[b])
+        joined[[a, b]] = np.inf
         apart[a], apart[:, a] = joined, joined
-        apart = np.delete(np.delete(apart, b, 0), b, 1)
-        found[a] += found.pop(b)
-    return sorted((sorted(group) for group in found), key=lambda group: (-len(group), group))
+        apart[b], apart[:, b] = np.inf, np.inf
+        sizes[a] += sizes[b]
+        alive[b] = False
+    return sorted(joins, key=lambda join: join[2])
 
 
-def _poor(reference: Reference) -> Reason | None:
+def poor(reference: Reference) -> Reason | None:
     """Say what is wrong with a face by itself."""
     quality, name = reference.quality, reference.name
     if quality.eye_distance_px < TOO_SMALL_PX:
@@ -146,7 +188,11 @@ def _others(references: Sequence[Reference], compared: Sequence[int]) -> list[Re
         return [reason if i in compared else None for i in range(len(references))]
     person = kept or found[:1]
     own = {i for group in person for i in group}
-    return [None if i in own or not own else _odd_one(r, references, person) for i, r in enumerate(references)]
+    if not own:
+        return [None] * len(references)
+    everybody = [r.embedding for r in references]
+    away = np.min([mean_distances(everybody, [everybody[i] for i in group]) for group in person], axis=0)
+    return [None if i in own else _odd_one(r, float(away[i])) for i, r in enumerate(references)]
 
 
 def _unclear(references: Sequence[Reference], largest: Sequence[Sequence[int]]) -> Reason:
@@ -162,11 +208,8 @@ def _unclear(references: Sequence[Reference], largest: Sequence[Sequence[int]]) 
     )
 
 
-def _odd_one(reference: Reference, references: Sequence[Reference], person: Sequence[Sequence[int]]) -> Reason | None:
+def _odd_one(reference: Reference, away: float) -> Reason | None:
     """Say that a face is not the person, if it is not."""
-    away = min(
-        float(np.mean([distance(reference.embedding, references[i].embedding) for i in group])) for group in person
-    )
     if away <= SOMEBODY_ELSE:
         return None
     return Reason(
@@ -176,10 +219,11 @@ def _odd_one(reference: Reference, references: Sequence[Reference], person: Sequ
     )
 
 
-def _copy_of(reference: Reference, stay: Sequence[Reference]) -> Reason | None:
+def _copy_of(reference: Reference, stay: Sequence[Reference], copies: Copies) -> Reason | None:
     """Say that a picture is one of those that stay, if it is."""
-    for other in stay:
-        if alike(reference.look, other.look) > SAME_PICTURE:
+    near = copies.get(reference.id)
+    for other in stay if near else ():
+        if near and other.id in near:
             return Reason(
                 "near-duplicate",
                 f"{reference.name} shows nearly the same picture as {other.name}, which is the better one. "
@@ -188,11 +232,43 @@ def _copy_of(reference: Reference, stay: Sequence[Reference]) -> Reason | None:
     return None
 
 
+def find_copies(references: Sequence[Reference]) -> Copies:
+    """Give which references show the same picture, by `faces.alike`, compared all at once: 5,000 take some seconds."""
+    rows = np.stack([r.look for r in references]).reshape(len(references), -1).astype(np.float32)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    found: dict[str, set[str]] = {}
+    for start in range(0, len(rows), COMPARED_AT_ONCE):
+        for a, b in np.argwhere(
+            rows[start : start + COMPARED_AT_ONCE] @ rows[: start + COMPARED_AT_ONCE].T > SAME_PICTURE
+        ):
+            one, other = references[start + int(a)].id, references[int(b)].id
+            if one != other:
+                found.setdefault(one, set()).add(other)
+                found.setdefault(other, set()).add(one)
+    return {name: frozenset(others) for name, others in found.items()}
+
+
 def _goodness(quality: FaceQuality) -> float:
     return min(quality.eye_distance_px, ENOUGH_EYES_PX) * quality.sharpness
 
 
-def _distances(embeddings: Sequence[Embedding]) -> NDArray[np.float64]:
+def mean_distances(faces: Sequence[Embedding], others: Sequence[Embedding]) -> NDArray[np.float64]:
+    """Give the mean distance of each face to all of the others, `(N,)`; both are at least one."""
+    return np.concatenate(
+        [
+            _between(np.stack(faces[start : start + COMPARED_AT_ONCE]), np.stack(others)).mean(axis=1)
+            for start in range(0, len(faces), COMPARED_AT_ONCE)
+        ]
+    )
+
+
+def _distances(embeddings: Sequence[Embedding]) -> NDArray[np.float32]:
     """Give the distance of every face to every other, `(N, N)`."""
     rows = np.stack(embeddings) if embeddings else np.zeros((0, 1))
-    return np.linalg.norm(rows[:, None] - rows[None], axis=2)
+    return _between(rows, rows).astype(np.float32)
+
+
+def _between(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the distance of each row of one to each of the other; by products, since differences of 5,000 fill 25 GB."""
+    squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1)[None] - 2 * one @ other.T
+    return np.sqrt(np.maximum(squares, 0.0))

@@ -52,6 +52,13 @@ def precision(device: torch.device) -> str:
     return "bf16" if native_bfloat16(device) else "fp32"
 
 
+def precision_of(prior: Prior) -> str:
+    """Name the precision that a prior's networks are computed in: `bf16`, `fp16` or `fp32`."""
+    if prior.exact:
+        return "fp32"
+    return "fp16" if prior.dtype == torch.float16 else precision(prior.device)
+
+
 def autocast(device: torch.device) -> torch.autocast:
     """Give the context in which networks run on a device."""
     return torch.autocast(device.type, torch.bfloat16, enabled=native_bfloat16(device))

@@ -121,23 +121,23 @@ def named(name: str, weights: Path | None, *, device: str = "auto") -> Prior:
     """Load a prior by its name: `pocket` is the one that ships, the others are DiffBIR's.
 
     Args:
-        name: `pocket` or one of `diffbir.kinds.KINDS`.
+        name: `pocket`, or one of `diffbir.kinds.KINDS` and how it is to be loaded; see `diffbir.kinds.named`.
         weights: folder of the user's own networks, needed for all but the pocket one.
         device: as in `choose`.
 
     Raises:
-        NoSuchPrior, PriorMissing: see `engine.prior.diffbir.load`.
+        NoSuchPrior, BadWish, PriorMissing: see `engine.prior.diffbir`.
         BadPrior, WeightsMissing, WeightsDamaged, NoSuchDevice: as `load`.
     """
+    from engine.prior.diffbir import kinds
     from engine.prior.diffbir import load as published
-    from engine.prior.diffbir.kinds import find
 
     if name == "pocket":
         return load(device=device)
-    kind = find(name)
+    kind, wanted = kinds.named(name)
     if weights is None:
-        raise BadPrior(f"{kind.title} needs a folder of weights. Name a data folder with --workspace.")
-    return published.load(name, weights, device=device)
+        raise BadPrior(f"{kinds.find(kind).title} needs a folder of weights. Name a data folder with --workspace.")
+    return published.load(kind, weights, device=device, wanted=wanted)
 
 
 def _channels(prior: Prior) -> tuple[int, ...]:

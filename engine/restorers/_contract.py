@@ -140,6 +140,8 @@ class Context:
     """Folder of the user's weights; None where there is none."""
     device: str = "auto"
     """Where networks that are not the prior's run: as `prior.device.choose` takes it."""
+    prior_name: str = "pocket"
+    """What the prior was asked for by, so that a restorer that holds one is not taken for one that holds another."""
 
 
 class Restorer(Protocol):

@@ -60,8 +60,12 @@ class DualPivot:
         if subject.tuned is None:
             raise NotPersonalized("This person is not personalized yet. Personalize them first, or restore blind.")
         if self._last is None or self._last[:2] != (subject.tuned, strength):
-            tuned = read_tuned(subject.tuned)
-            self._last = (subject.tuned, strength, tuned.applied_to(self.prior, strength=strength))
+            from engine.prior.packed import refresh
+
+            made = read_tuned(subject.tuned).applied_to(self.prior, strength=strength)
+            for network in (made.denoiser, made.guide):
+                refresh(network)
+            self._last = (subject.tuned, strength, made)
         return self._last[2]
 
 

@@ -12,7 +12,7 @@ from engine.errors import EngineError
 from engine.progress import Report
 from engine.results import read_provenance
 from engine.studio import enlarging, preparing, restoring
-from engine.studio.finish import Finish, Output, finish_from
+from engine.studio.finish import PHOTO_PRIORS, Finish, Output, finish_from
 from engine.studio.preparing import Asked, Chosen
 from engine.workspace import Workspace, sha256_file
 
@@ -163,8 +163,8 @@ def _finish_as_told(workspace: Workspace, repeat: Repeat) -> Finish:
     finish = finish_from(repeat.told["finish"])
     seen: Mapping[str, Any] = repeat.told["seen"]
     scale, background = int(seen.get("scale", 1)), str(seen.get("background", enlarging.LANCZOS))
-    if scale == 1:
-        return finish
+    if scale == 1 or finish.background in PHOTO_PRIORS:
+        return finish  # which files the prior is made of, is looked at when it is loaded
     if background == enlarging.LANCZOS:
         return replace(finish, background=enlarging.LANCZOS)
     path = enlarging.network_file(workspace.weights, scale)

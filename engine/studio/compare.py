@@ -74,9 +74,9 @@ class Comparing:
     seed: int = 0
     face: int | None = None
     device: str = "auto"
-    chosen: Chosen | None = None
     prior: str = "pocket"
-    """Name of the prior that the diffusion restorers use; see `Asked.prior`."""
+    """As in `preparing.Asked`; of the restorers that take the prior."""
+    chosen: Chosen | None = None
     name: str = ""
     """What the photo is called; its file's name if not given."""
 
@@ -323,8 +323,8 @@ def _restored(
     """Give a restorer the crop at its own size, and its answer at the size of the comparison."""
     from engine.restorers import Context
 
-    context = Context(lambda: preparing.shared_prior(asked.device, asked.prior, one.weights), one.weights, asked.device)
-    restorer, unloaded = shelf().get(one.info, context, asked.prior)
+    context = Context(lambda: one.prior, one.weights, asked.device, asked.prior)
+    restorer, unloaded = shelf().get(one.info, context)
     for sentence in unloaded:
         report.tick(sentence, 0, 1)
     begun = time.monotonic()

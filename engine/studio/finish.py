@@ -14,7 +14,9 @@ from engine.studio.brush import Stroke, read_strokes, strokes_json
 
 TONES = ("keep", "colour")
 SCALES = ("1", "2", "4", "auto")
-BACKGROUNDS = ("auto", "lanczos")
+PHOTO_PRIORS = ("diffbir-v1-general", "diffbir-v2", "diffbir-v2.1")
+"""Priors that can draw what is round a face anew."""
+BACKGROUNDS = ("auto", "lanczos", *PHOTO_PRIORS)
 GRAIN = (0.0, 1.5)
 
 
@@ -37,7 +39,9 @@ class Finish:
     detail: float | None = None
     """Share of the photo's own detail beyond the crop's resolution, 0 to 1; None lets the damage decide."""
     background: str = "auto"
-    """How the photo is enlarged. `auto`: by Real-ESRGAN where its weights are there. `lanczos`: never by a network."""
+    """What becomes of what is round the face. `auto`: it is left, and where the photo is enlarged, Real-ESRGAN does it
+    where its weights are there. `lanczos`: the same, but never by a network. A name of `PHOTO_PRIORS`: it is drawn anew
+    at every scale."""
     blend: float = 1.0
     """How much of the restored face is taken: 0 leaves the photo as it was, 1 takes all of it."""
     mask: tuple[Stroke, ...] = ()
@@ -104,8 +108,9 @@ class FinishOptions(Options):
     )
     background: str = option(
         "auto",
-        "Enlarging",
-        "auto: by Real-ESRGAN where its weights are there, which takes long without a card. lanczos: never.",
+        "Round the face",
+        "auto: left as it is, and enlarged by Real-ESRGAN where its weights are there. lanczos: never by that. The "
+        "others draw it anew by that prior, which takes very long without a card.",
         choices=BACKGROUNDS,
         advanced=True,
     )
@@ -154,7 +159,7 @@ def checked(finish: Finish, output: Output) -> None:
     if finish.tone not in TONES:
         raise BadFinish(f"The tone must be {' or '.join(TONES)}, got {finish.tone!r}.")
     if finish.background not in BACKGROUNDS:
-        raise BadFinish(f"The enlarging must be {' or '.join(BACKGROUNDS)}, got {finish.background!r}.")
+        raise BadFinish(f"The background must be {' or '.join(BACKGROUNDS)}, got {finish.background!r}.")
     _within("The grain", finish.grain, *GRAIN)
     _within("The sharpness", finish.sharpness, 0.0, 1.0)
     _within("The detail", finish.detail, 0.0, 1.0)

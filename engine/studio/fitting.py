@@ -13,7 +13,7 @@ from engine import __version__, images
 from engine.errors import EngineError
 from engine.progress import Tick, silent
 from engine.studio.brush import Painted
-from engine.studio.finish import Finish, Output
+from engine.studio.finish import PHOTO_PRIORS, Finish, Output
 
 if TYPE_CHECKING:
     from engine.faces import FaceCrop, SeenDamage, Tone
@@ -78,25 +78,30 @@ class Ground:
             fitted: whether the face gets the photo's grain and sharpness.
             seed: of the grain.
             head: from `head_of`; None for the mask that needs no network.
-            weights: folder of the user's networks, where Real-ESRGAN is looked for.
-            device: where Real-ESRGAN runs, as everywhere.
-            tick: called after each tile that Real-ESRGAN enlarges.
+            weights: folder of the user's networks, where Real-ESRGAN and priors are looked for.
+            device: where they run, as everywhere.
+            tick: called after each of their tiles or steps.
 
         Raises:
             BadScale: the photo would become too large.
+            EngineError: the prior that is to draw the background is not there or does not fit; see `redrawn`.
             Cancelled: from the tick.
         """
         from engine.faces import Fitter, choose_scale, enlarged_crop
         from engine.studio.enlarging import enlarge
+        from engine.studio.redrawing import redrawn
 
         wanted = finish.scale if finish.scale == "auto" else int(finish.scale)
         self.scale = choose_scale(crop, (photo.width, photo.height), wanted)
-        enlarger = weights if finish.background == "auto" else None
-        enlarging = enlarge(photo, pixels, self.scale, enlarger, device=device, tick=tick)
+        if finish.background in PHOTO_PRIORS:
+            enlarging = redrawn(photo, self.scale, finish.background, weights, seed=seed, device=device, tick=tick)
+        else:
+            enlarger = weights if finish.background == "auto" else None
+            enlarging = enlarge(photo, pixels, self.scale, enlarger, device=device, tick=tick)
         self.before = enlarging.photo
         """The photo at the size of the result."""
         self.background, self._notes = enlarging.background, enlarging.notes
-        self.wide = self.before.pixels if self.scale > 1 else pixels
+        self.wide = pixels if self.before is photo else self.before.pixels
         """Its pixels."""
         # What a network drew is no detail of the photo's, so the face is held against what Lanczos gives.
         self._own = self.wide if enlarging.plain is self.before else enlarging.plain.pixels

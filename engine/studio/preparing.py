@@ -111,7 +111,7 @@ class Ready:
             "photo": asked.photo.name,
             "photo_sha256": photo_sha256,
             "prior": dict(self.networks),
-            "prior_name": self.prior.name,
+            "prior_name": asked.prior,
             "tuned": self.tuned.fingerprint if self.tuned is not None else "",
             "tuned_sha256": sha256_of(self.tuned) if self.tuned is not None else {},
             "recipe": str(self.tuned.manifest["recipe"]["name"]) if self.tuned is not None else "",
@@ -245,9 +245,9 @@ def checked(asked: Asked) -> tuple[RestorerInfo, Options]:
     info = find(asked.restorer)
     finishing.checked(asked.finish, asked.output)
     if asked.prior != "pocket":
-        from engine.prior.diffbir.kinds import find as find_prior
+        from engine.prior.diffbir.kinds import named
 
-        find_prior(asked.prior)
+        named(asked.prior)
     return info, read_options(info.options, asked.options or {})
 
 

@@ -189,8 +189,8 @@ def _made(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[str, 
     spoken: Sequence[str] = (FOUND_AGAIN,) if found is not None else ()
     head, headless = fitting.head_of(crop, ready.weights)
     if found is None:
-        context = Context(lambda: shared_prior(asked.device, asked.prior, ready.weights), ready.weights, asked.device)
-        restorer, spoken = shelf().get(ready.info, context, asked.prior)
+        context = Context(lambda: ready.prior, ready.weights, asked.device, asked.prior)
+        restorer, spoken = shelf().get(ready.info, context)
         begun = time.monotonic()
         look = Glimpses(asked.glimpses, crop, report) if asked.glimpses is not None else None
         subject = ready.subject(damage, look)
@@ -275,7 +275,7 @@ def _without(
 
 def _provenance(ready: Ready, asked: Asked, chosen: Chosen, crop: FaceCrop) -> Provenance:
     """Say how a result is made, as far as that is known before."""
-    from engine.prior.device import precision
+    from engine.prior.device import precision_of
 
     face = chosen.face
     return Provenance(
@@ -293,7 +293,7 @@ def _provenance(ready: Ready, asked: Asked, chosen: Chosen, crop: FaceCrop) -> P
             "wanted": chosen.wanted,
         },
         device=str(ready.prior.device),
-        precision="fp32" if ready.options.exact() else precision(ready.prior.device),
+        precision="fp32" if ready.options.exact() else precision_of(ready.prior),
         seconds=0.0,
         identity={},
     )

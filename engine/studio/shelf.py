@@ -20,6 +20,7 @@ class _Key:
     device: str
     weights: Path | None
     prior: str
+    """Name of the prior that the restorer holds; empty where it has networks of its own."""
 
 
 @dataclass
@@ -31,13 +32,12 @@ class Shelf:
     _held: dict[_Key, tuple[RestorerInfo, Restorer]] = field(default_factory=lambda: {})
     """The one used last stands last."""
 
-    def get(self, info: RestorerInfo, context: Context, prior: str = "") -> tuple[Restorer, tuple[str, ...]]:
+    def get(self, info: RestorerInfo, context: Context) -> tuple[Restorer, tuple[str, ...]]:
         """Give a restorer, loading it unless it is held.
 
         Args:
             info: which.
             context: what it is loaded with.
-            prior: name of the prior that the context gives; one restorer may be held with several.
 
         Returns:
             The restorer, and which others were let go of for want of memory, in sentences.
@@ -45,7 +45,7 @@ class Shelf:
         Raises:
             EngineError: it cannot be loaded; what had to go for it is gone.
         """
-        key = _Key(info.id, context.device, context.weights, prior)
+        key = _Key(info.id, context.device, context.weights, "" if info.memory else context.prior_name)
         known = self._held.pop(key, None)
         told: list[str] = []
         if known is None:

@@ -95,7 +95,9 @@ def trainable(network: nn.Module, pivot: Pivot) -> nn.Module:
     if pivot.method == "lora":
         return _with_lora(made, pivot.rank, pivot.alpha, layers_for_lora(network, pivot.targets))
     for name in weights_for_full(network, pivot.targets):
-        set_weight(made, name, nn.Parameter(made.get_parameter(name).detach().clone()))
+        # In half precision the small changes of a step would be lost.
+        whole = made.get_parameter(name).detach().to(torch.float32, copy=True)
+        set_weight(made, name, nn.Parameter(whole))
     return made
 
 

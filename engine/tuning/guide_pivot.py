@@ -21,7 +21,7 @@ from engine.tuning import adapters
 from engine.tuning.adapters import Delta
 from engine.tuning.losses import level_weights, picture_errors, target_of
 from engine.tuning.recipe import GuidePivot
-from engine.tuning.steps import Drawn, drawn_from, enable_checkpointing, generator, named, of_network
+from engine.tuning.steps import Drawn, drawn_from, enable_checkpointing, generator, is_large, named, of_network
 from engine.tuning.views import Views
 
 
@@ -31,6 +31,15 @@ class Personalized:
 
     prior: Prior
     prompt: str
+
+
+def _sparing(known: Personalized) -> Personalized:
+    """Give a large prior whose denoiser keeps no activations: the guide's gradient comes through all of its decoder."""
+    if not is_large(known.prior):
+        return known
+    denoiser = adapters.shared_copy(known.prior.denoiser)
+    enable_checkpointing(denoiser)
+    return replace(known, prior=replace(known.prior, denoiser=denoiser))
 
 
 class GuideStage:
@@ -60,10 +69,10 @@ class GuideStage:
         Raises:
             NoSuchPart: the pivot names layers that the guide does not have.
         """
-        self.priors, self.pivot, self.views, self.seed = priors, pivot, views, seed + 500
+        self.priors, self.pivot, self.views, self.seed = list(map(_sparing, priors)), pivot, views, seed + 500
         self.base = base or priors[0].prior.guide
         self.guide = adapters.trainable(self.base, pivot)
-        if pivot.checkpointing:
+        if pivot.checkpointing or is_large(priors[0].prior):
             enable_checkpointing(self.guide)
         self._levels = noising(priors[0].prior)
         with torch.no_grad():

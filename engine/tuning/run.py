@@ -32,7 +32,7 @@ from engine.tuning.optimisers import optimiser_of, set_rate
 from engine.tuning.recipe import BadRecipe, Recipe, check
 from engine.tuning.recipe_files import recipe_from
 from engine.tuning.references import Chosen, choose
-from engine.tuning.steps import Stage
+from engine.tuning.steps import Stage, is_large
 from engine.tuning.tuned import PARTS, TunedModel, fingerprint_of, write_part, write_tuned
 from engine.tuning.views import NoFaces
 from engine.weights import WeightFile
@@ -197,7 +197,8 @@ class _Run:
         """Do the steps of a pivot that are left, and write what it made."""
         pivot = now.pivot
         self.now, self.optimiser = now, optimiser_of(now.groups(), pivot)
-        self.room = self.room or pivot.batch + getattr(pivot, "class_batch", 0)
+        whole = 1 if is_large(self.prior) else pivot.batch + getattr(pivot, "class_batch", 0)
+        self.room = self.room or whole
         if held is not None:
             self._put_back(held)
         check_at = {round(pivot.steps * k / pivot.checks) for k in range(pivot.checks + 1)} if pivot.checks else set()

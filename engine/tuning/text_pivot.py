@@ -30,7 +30,7 @@ from engine.tuning.losses import (
     target_of,
 )
 from engine.tuning.recipe import TextPivot
-from engine.tuning.steps import Drawn, drawn_from, enable_checkpointing, generator, named, of_network
+from engine.tuning.steps import Drawn, drawn_from, enable_checkpointing, generator, is_large, named, of_network
 from engine.tuning.views import Views
 
 PERSON, ANYBODY = 0, 1
@@ -66,7 +66,7 @@ class TextStage:
         self._levels = noising(prior)
         self.denoiser = adapters.trainable(prior.denoiser, pivot)
         self.text: Any = self._trained_text()
-        if pivot.checkpointing:
+        if pivot.checkpointing or is_large(prior):
             enable_checkpointing(self.denoiser)
         self._prompts = [person.prompt, person.class_prompt, ""]
         with torch.no_grad():

@@ -9,7 +9,7 @@ import typer
 
 from engine.errors import EngineError
 from ui.cli.call import Call, command
-from ui.cli.restore import PersonOption, RecipeOption, read_choices
+from ui.cli.restore import PersonOption, PriorOption, RecipeOption, read_choices
 from ui.cli.table import table
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def compare(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the noise.")] = 0,
     face: Annotated[int | None, typer.Option("--face", help="Which face, from 1; else the person's own.")] = None,
     recipe: RecipeOption = "quick",
+    prior: PriorOption = "pocket",
 ) -> None:
     """Restore one face by several restorers, measure the results and draw a contact sheet."""
     from engine.studio.compare import Comparing
@@ -66,6 +67,7 @@ def compare(
         seed=seed,
         face=face,
         device=call.device,
+        prior=prior,
     )
     with call.holding() as workspace, call.following() as report:
         known = compared(workspace, asked, report)

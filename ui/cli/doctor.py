@@ -61,16 +61,30 @@ def bench(
         Path | None,
         typer.Option("--against", metavar="CHECKOUT", help="Time our DiffBIR loop beside the official code in there."),
     ] = None,
-    toy: Annotated[bool, typer.Option("--toy", help="With --against: tiny networks, to see that it runs.")] = False,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full",
+            help="Instead, load, run and tune networks of Stable Diffusion's size with drawn numbers; with --against a "
+            "step is compared too. Takes minutes, 8 GB of memory and 3 GB of disk.",
+        ),
+    ] = False,
+    toy: Annotated[
+        bool, typer.Option("--toy", help="With --against or --full: tiny networks, to see that it runs.")
+    ] = False,
 ) -> None:
     """Measure the speed here. Start, page, one face, memory, each in a fresh process, against what is wanted."""
-    if against is not None:
+    if against is not None and not full:
         _against(call, against, toy)
         return
-    if demo and restorers:
-        raise typer.BadParameter("--restorers measures those alone; --demo goes with the rest.")
+    if demo + restorers + full > 1:
+        raise typer.BadParameter("--restorers and --full measure those alone; --demo goes with the rest.")
     with call.following() as report:
-        if restorers:
+        if full:
+            from engine.evaluation import bench_full
+
+            facts, rows = bench_full.run(report, device=call.device, checkout=against, toy=toy)
+        elif restorers:
             from engine.evaluation import bench_restorers
 
             facts, rows = bench_restorers.run(report, device=call.device)

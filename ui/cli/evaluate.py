@@ -30,7 +30,9 @@ def evaluate(
     ablation: Annotated[
         bool, typer.Option("--ablation", help="Also tune in the other context and to 1, 3, 5 and 10 references.")
     ] = False,
-    prior: Annotated[Path | None, typer.Option("--prior", help="Folder of the prior; else the one that ships.")] = None,
+    prior: Annotated[
+        str, typer.Option("--prior", help="Name as `restore` takes it, or the folder of a prior that was trained here.")
+    ] = "pocket",
 ) -> None:
     """Tune to everybody in a folder, damage and restore photos that no tuning saw by every arm, and judge the claim.
 
@@ -42,8 +44,11 @@ def evaluate(
         report.tick("loading", 0, 1)
         from engine.evaluation import evaluate as evaluation
         from engine.evaluation import evaluation_page
+        from engine.prior.diffbir.kinds import KINDS
 
-        plan = evaluation.Plan(recipe, seeds=seeds, references=references, ablation=ablation, prior=prior)
+        named = prior.partition(":")[0] in ("pocket", *KINDS)
+        known = prior if named else Path(prior)
+        plan = evaluation.Plan(recipe, seeds=seeds, references=references, ablation=ablation, prior=known)
         plan = replace(plan, damage=tuple(damage) if damage else plan.damage, device=call.device)
         value = evaluation_page.write(evaluation.run(workspace, people, report, plan), out)
     lines = [Path(value["table"]).read_text(encoding="utf-8"), *value["notes"], f"Look at {value['page']}"]

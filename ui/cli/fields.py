@@ -94,6 +94,21 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "people remove": {"removed.id": "id of the removed person", "removed.name": "name"},
     "people keep": {"references[].id": "id", "references[].used": "whether tuning uses it now"},
+    "people merge": {
+        "merged.id": "id of who is listed no more",
+        "merged.name": "name",
+        **{f"person.{name}": what for name, what in PERSON.items()},
+    },
+    "people split": {
+        **{f"person.{name}": what for name, what in PERSON.items()},
+        **{f"source.{name}": what for name, what in PERSON.items()},
+    },
+    "people undo": {
+        "done.verb": "`done` is null when there was nothing to undo; else added, keep, reject, verdict, moved, new, "
+        "removed, rename, cover, subject, dated or merged",
+        "done.faces": "how many faces it was about",
+        "done.name": "of the person, empty for nobody",
+    },
     "tune": {
         "person": "name",
         "recipe": "name of the recipe",
@@ -356,7 +371,12 @@ FIELDS: dict[str, dict[str, str]] = {
 }
 """Command, field and meaning; `a[].b` is the field b of each object in the list a."""
 
-SAME_AS = {"people reject": "people keep", "edit": "restore", "weights use": "weights get"}
+SAME_AS = {
+    "people reject": "people keep",
+    "people redo": "people undo",
+    "edit": "restore",
+    "weights use": "weights get",
+}
 """Commands that answer like another."""
 
 

@@ -1,4 +1,4 @@
-"""`people add|list|show|remove|keep|reject`: whose photos there are and which of them are used."""
+"""`people add|list|show|remove|keep|reject|merge|split|undo|redo`: whose photos there are, and which are used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ui.cli.call import Call, command
 from ui.cli.table import table
 
 if TYPE_CHECKING:
-    from engine.people import AddOutcome, Library, Person, Reason, Reference
+    from engine.people import AddOutcome, Done, Library, Person, Reason, Reference, Sorting
     from engine.workspace import Workspace
 
 group = typer.Typer(no_args_is_help=True, help="The people whose photos you restore, and their good photos.")
@@ -156,6 +156,63 @@ def keep(call: Call, name: NameArgument, references: ReferencesArgument, undo: U
 def reject(call: Call, name: NameArgument, references: ReferencesArgument, undo: UndoOption = False) -> None:
     """Leave faces out whatever their verdict."""
     _overrule(call, name, references, None if undo else "reject")
+
+
+@command(group, "merge", answers="people merge")
+def merge(
+    call: Call,
+    name: NameArgument,
+    into: Annotated[str, typer.Argument(metavar="INTO", help="Name or id of who both are from then on.")],
+) -> None:
+    """Make two people one; `people undo` makes them two again."""
+    with call.holding() as workspace:
+        library = _library(workspace)
+        gone = library.get(name)
+        stays = _sorting(library).merge(name, into)
+        value = {"merged": {"id": gone.id, "name": gone.name}, "person": _described(library, stays)}
+    call.answer(value, [f"{gone.name} is {stays.name} now: {value['person']['references']} faces."])
+
+
+@command(group, "split", answers="people split")
+def split(
+    call: Call,
+    name: NameArgument,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Name of the new person.")],
+    references: ReferencesArgument,
+) -> None:
+    """Make a new person of some faces of another; `people undo` takes that back."""
+    with call.holding() as workspace:
+        library = _library(workspace)
+        source = library.get(name)
+        made = _sorting(library).new_person(new, references, source.id)
+        value = {"person": _described(library, made), "source": _described(library, source)}
+    call.answer(value, [f"{made.name} has {value['person']['references']} faces that were {source.name}'s."])
+
+
+@command(group, "undo", answers="people undo")
+def undo(call: Call) -> None:
+    """Undo what was last done to people or faces, here or in the app; deleting a person cannot be undone."""
+    with call.holding() as workspace:
+        _tell(call, _sorting(_library(workspace)).undo(), "Undone", "There is nothing to undo.")
+
+
+@command(group, "redo", answers="people redo")
+def redo(call: Call) -> None:
+    """Do again what was undone last."""
+    with call.holding() as workspace:
+        _tell(call, _sorting(_library(workspace)).redo(), "Done again", "There is nothing to do again.")
+
+
+def _tell(call: Call, done: Done | None, how: str, nothing: str) -> None:
+    told = {"verb": done.verb, "faces": done.count, "name": done.name} if done is not None else None
+    line = f"{how}: {done.verb}, {done.count} faces, {done.name or 'nobody'}." if done is not None else nothing
+    call.answer({"done": told}, [line])
+
+
+def _sorting(library: Library) -> Sorting:
+    from engine.people import Sorting
+
+    return Sorting(library)
 
 
 def _overrule(call: Call, name: str, references: list[str], word: Literal["keep", "reject"] | None) -> None:

@@ -29,7 +29,8 @@ PriorOption = Annotated[
     str,
     typer.Option(
         "--prior",
-        help="pocket, or with your own weights: diffbir-v1-face, diffbir-v1-general, diffbir-v2, diffbir-v2.1.",
+        help="pocket, or with your own weights: diffbir-v1-face, diffbir-v1-general, diffbir-v2, diffbir-v2.1; then "
+        "also how it is loaded: diffbir-v2:precision=fp32,commercial=yes,compile=yes.",
     ),
 ]
 RecipeOption = Annotated[str, typer.Option("--recipe", help="For a person who is not personalized yet.")]
@@ -86,6 +87,14 @@ def restore(
     scale: Annotated[
         str, typer.Option("--scale", help="How many times larger the photo is written: 1, 2, 4 or auto.")
     ] = "1",
+    background: Annotated[
+        str,
+        typer.Option(
+            "--background",
+            help="auto: left, and enlarged by Real-ESRGAN if its file is there; lanczos: never; or drawn anew by "
+            "diffbir-v1-general, diffbir-v2 or diffbir-v2.1.",
+        ),
+    ] = "auto",
     tone: Annotated[
         str, typer.Option("--tone", help="keep: a grey or toned photo stays so. colour: as the restorer made it.")
     ] = "keep",
@@ -127,7 +136,11 @@ def restore(
     if again is not None:
         given = (person, restorer, out_dir, seed or None, face, choices or None, None if recipe == "quick" else recipe)
         given += (None if prior == "pocket" else prior, None if blend == 1 else blend)
-        given += (points, grain, None if (detector, scale, tone) == ("auto", "1", "keep") else scale)
+        given += (
+            points,
+            grain,
+            None if (detector, scale, tone, background) == ("auto", "1", "keep", "auto") else scale,
+        )
         if any(one is not None for one in given):
             raise typer.BadParameter("--again takes all settings from the file; PHOTO and how to write it go with it.")
         _again(call, again, photo, out, Output(metadata, quality, depth, layer))
@@ -149,7 +162,7 @@ def restore(
         prior=prior,
         points=tuple((float(x), float(y)) for x, y in parse_points(points)) if points is not None else (),
         detector=detector,
-        finish=Finish(scale, tone, grain, blend=blend),
+        finish=Finish(scale, tone, grain, background=background, blend=blend),
         output=Output(metadata, quality, depth, layer),
     )
     checked(asked.finish, asked.output)

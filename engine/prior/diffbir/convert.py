@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,7 @@ from engine.prior.diffbir.kinds import HOLDS
 from engine.prior.diffbir.storing import store
 from engine.prior.diffbir.widths import FULL, Widths, shapes
 from engine.progress import Tick, silent
-from engine.weights import CATALOGUE, WeightFile, contents, read_published
+from engine.weights import CATALOGUE, WeightFile, WeightsDamaged, contents, read_published
 from engine.workspace import sha256_file, write_json
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def convert(
 
     Raises:
         WrongFile: it is another file, holds a tensor that has no place or another shape, or lacks one.
-        WeightsMissing, WeightsDamaged, NoRoom, Cancelled: see there.
+        WeightsDamaged: it is cut off, was changed, or holds what is no number.
+        WeightsMissing, NoRoom, Cancelled: see there.
     """
     if path.is_dir():
         source: dict[str, Any] = {"file": path.name}
@@ -57,6 +59,8 @@ def convert(
     else:
         source = {"file": path.name, "size": path.stat().st_size, "sha256": sha256_file(path)}
         _refuse_another(source_id, path, source["sha256"])
+        if source["sha256"] != CATALOGUE[source_id].sha256:
+            _check_sums(source_id, path)
         groups = _of_file(source_id, path)
     parts = {part: groups[part] for part in HOLDS[source_id] if part in groups}
     lacking = [part for part in HOLDS[source_id] if part not in parts]
@@ -82,6 +86,19 @@ def _refuse_another(source_id: str, path: Path, sha256: str) -> None:
     for file in CATALOGUE.values():
         if file.sha256 == sha256 and file.id != source_id:
             raise WrongFile(f"{path} is {file.file} ({file.purpose}), not {CATALOGUE[source_id].file}. Rename it.")
+
+
+def _check_sums(source_id: str, path: Path) -> None:
+    """Raise `WeightsDamaged` when a part of a file is not as its own checksum says; of files whose hash is not known.
+
+    torch's files are zip archives with a checksum for each tensor, which torch does not look at.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as held:
+        wrong = held.testzip()
+    if wrong is not None:
+        raise WeightsDamaged(f"{path} is damaged: its part {wrong} is not as it was written. {_remedy(source_id)}")
 
 
 def _of_file(source_id: str, path: Path) -> dict[str, dict[str, Tensor]]:

@@ -104,6 +104,60 @@ def find(name: str) -> Kind:
     return KINDS[name]
 
 
+WISHES: Mapping[str, tuple[str, ...]] = {
+    "precision": ("auto", "fp32", "bf16", "fp16"),
+    "commercial": ("yes", "no"),
+    "compile": ("yes", "no"),
+}
+"""What a user can ask of a prior beside its name, and the values."""
+
+
+class BadWish(EngineError):
+    """A prior was to be loaded in a way that there is not."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a prior is to be loaded."""
+
+    commercial: bool = False
+    """Whether a network whose licence does not clearly allow commercial use is left out for one that is allowed."""
+    photos: bool = False
+    """Whether whole photos are restored, for which another cleaner was trained than for faces."""
+    precision: str = "auto"
+    """`fp32`, `bf16`, `fp16`, or `auto` for what fits the machine."""
+    compiled: bool = False
+    """Whether denoiser and guide are compiled by torch at their first step, which takes minutes and a C++ compiler on a
+    CPU, and pays for many faces only."""
+
+
+def named(text: str) -> tuple[str, Wanted]:
+    """Read a prior as a user names it: its id, and after a colon how it is to be loaded.
+
+    Args:
+        text: such as `diffbir-v2` or `diffbir-v2:precision=fp32,commercial=yes,compile=yes`.
+
+    Raises:
+        NoSuchPrior: no such name.
+        BadWish: an unknown wish, or a value that it cannot have.
+    """
+    name, _, rest = text.partition(":")
+    find(name)
+    wishes: dict[str, str] = {}
+    for wish in filter(None, map(str.strip, rest.split(","))):
+        key, _, value = wish.partition("=")
+        wishes[key] = value
+    wrong = [key for key, value in wishes.items() if value not in WISHES.get(key, ())]
+    if wrong:
+        known = "; ".join(f"{key}={' or '.join(values)}" for key, values in WISHES.items())
+        raise BadWish(f"{text!r}: {wrong[0]}={wishes[wrong[0]]} is none of what a prior can be told: {known}.")
+    return name, Wanted(
+        commercial=wishes.get("commercial") == "yes",
+        precision=wishes.get("precision", "auto"),
+        compiled=wishes.get("compile") == "yes",
+    )
+
+
 HOLDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {kind.guide: ("guide",) for kind in _ALL}
     | {kind.base: ("denoiser", "autoencoder", "text") for kind in _ALL}

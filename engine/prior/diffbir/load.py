@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.errors import EngineError
 from engine.prior.bundle import Prior
-from engine.prior.device import choose
+from engine.prior.device import choose, native_bfloat16
 from engine.prior.diffbir.cleaners import read_cleaner
 from engine.prior.diffbir.convert import convert
 from engine.prior.diffbir.fit import Fit, fit, smaller
-from engine.prior.diffbir.kinds import HOLDS, KINDS, SIZE, Kind, find
+from engine.prior.diffbir.halves import halved
+from engine.prior.diffbir.kinds import HOLDS, KINDS, SIZE, Kind, Wanted, find
 from engine.prior.diffbir.networks import ClipText, LatentAutoencoder
-from engine.prior.diffbir.storing import mapped
+from engine.prior.diffbir.storing import mapped, mapped_half
 from engine.prior.diffbir.widths import FULL, PARTS, Widths, empty
+from engine.prior.packed import can_pack, held_by, keep_layout, pack, unpack
 from engine.progress import Tick, silent
 from engine.weights import CATALOGUE, WeightFile, WeightsDamaged, WeightsMissing, locate, mark, verify
 from engine.workspace import write_json
@@ -34,18 +36,6 @@ STORED = "stored"
 
 class PriorMissing(EngineError):
     """The files of a prior are not there."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """How a prior is to be loaded."""
-
-    commercial: bool = False
-    """Whether a network whose licence does not clearly allow commercial use is left out for one that is allowed."""
-    photos: bool = False
-    """Whether whole photos are restored, for which another cleaner was trained than for faces."""
-    precision: str = "auto"
-    """`fp32`, `bf16`, `fp16`, or `auto` for what fits the machine."""
 
 
 def load(
@@ -63,7 +53,7 @@ def load(
         name: one of `KINDS`.
         root: folder of the user's weights.
         device: as in `engine.prior.device.choose`.
-        wanted: which cleaner and precision.
+        wanted: which cleaner and precision, and whether it is compiled.
         widths: of the networks; the published ones unless given.
         tick: called while files are read and stored for the first time.
 
@@ -75,14 +65,20 @@ def load(
         NoSuchDevice: see there.
     """
     kind, wanted, where = find(name), wanted or Wanted(), choose(device)
-    chosen = fit(where, wanted.precision)
+    # What is needed is known of the published widths; others are smaller.
+    chosen = fit(where, wanted.precision, free_gib=None if widths == FULL else math.inf)
     sources = _sources(kind, root, wanted, tick)
     files: dict[str, WeightFile] = {}
     for source_id, parts in sources.items():
         stored = _stored(source_id, root, widths, tick)
         files.update({part: stored[part] for part in parts})
     _check_base(kind, root, files)
-    return assemble(kind, root / STORED, files, chosen, widths=widths, device=where)
+    prior = assemble(kind, root / STORED, files, chosen, widths=widths, device=where)
+    if wanted.compiled:
+        for network in (prior.denoiser, prior.guide):
+            unpack(network)  # the compiler sees into plain layers alone
+            network.compile()
+    return prior
 
 
 def _allowed(ids: Iterable[str], commercial: bool) -> list[str]:
@@ -195,8 +191,12 @@ def assemble(
     """Make a prior of stored networks. Numbers stay in the files until they are needed, where precision allows it."""
     less = smaller(chosen, device)
     networks = empty(widths)
+    # A card gets its numbers by a copy in any case.
+    small = chosen.precision == "bf16" and device.type == "cpu"
+    halves = {part: halved(folder, part, files[part]) if small else None for part in networks}
     for part, network in networks.items():
-        _fill(network, folder / files[part].name)
+        half = halves[part]
+        _fill(network, mapped(folder / files[part].name) if half is None else mapped_half(half), folder, files[part])
     networks["cleaner"] = read_cleaner(mapped(folder / files["cleaner"].name), folder / files["cleaner"].name)
     text = ClipText(networks["text"])
     autoencoder = LatentAutoencoder(networks["autoencoder"])
@@ -206,10 +206,14 @@ def assemble(
         place = device if there else torch.device("cpu")
         # A cleaner's windows overflow in half precision, and it is small; a CPU is slow in fp16.
         dtype = chosen.dtype if there and part != "cleaner" else torch.float32
-        network.to(device=place, dtype=dtype)
+        nn.Module.to(network, device=place, dtype=dtype)  # diffusers' own warns of modules that these do not have
         if part in ("denoiser", "guide", "autoencoder"):
-            network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            keep_layout(network)
         network.eval().requires_grad_(False)
+        half = halves.get(part)
+        if part in ("denoiser", "guide") and half is not None and native_bfloat16(device) and can_pack():
+            pack(network)
+            held_by(network, mapped_half(half))  # read by the packing; now in the file alone until they are needed
     autoencoder.tile(chosen.tile)
     return Prior(
         name=kind.id,
@@ -228,11 +232,12 @@ def assemble(
     )
 
 
-def _fill(network: nn.Module, path: Path) -> None:
+def _fill(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path, file: WeightFile) -> None:
     """Give an empty network its stored numbers without copying them."""
     try:
-        network.load_state_dict(mapped(path), assign=True)
+        network.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
+        path = folder / file.name
         raise WeightsDamaged(
             f"{path} does not fit this version: {error}. Delete it and its note, and store anew."
         ) from error

@@ -295,6 +295,26 @@ class Desk:
             taken |= {"finish": knobs_of(finish_from(known["finish"])), "prior": str(known["prior_name"])}
             self.keep_knobs({**self._clerk.noted.knobs, **taken})
 
+    def forget_person(self, *, names: Sequence[str], jobs: Sequence[str]) -> None:
+        """Take somebody who is deleted off the desk, with the damaged photo if it was restored with them.
+
+        Args:
+            names: theirs.
+            jobs: ids of the jobs that are deleted with them.
+        """
+        gone = {name.casefold() for name in names}
+        with self._clerk.lock:
+            noted = self._clerk.noted
+            here = noted.person.casefold() in gone
+            if here or noted.job in jobs or noted.result in jobs:
+                self._damaged.remove()
+            noted.job, noted.result, noted.newest = (
+                "" if name in jobs else name for name in (noted.job, noted.result, noted.newest)
+            )
+            if here:
+                self._references.choose("")
+            self._clerk.write()
+
     # What a page sees.
 
     def view(self) -> View:
@@ -334,7 +354,7 @@ class Desk:
         """Give the file if it lies where the page puts what is dropped; a browser may name any file of the machine.
 
         Raises:
-            NotDroppedHere: it lies elsewhere, or is not there.
+            NotDroppedHere: it does not.
         """
         place = file.resolve()
         if not place.is_relative_to(self.uploads.resolve()) or not place.is_file():

@@ -48,6 +48,15 @@ class Damaged:
         noted = self._clerk.noted.photo
         return str(noted.get("source", "")) if noted is not None else ""
 
+    def remove(self) -> None:
+        """Take the photo off the desk, and delete the desk's copy of it."""
+        with self._clerk.lock:
+            noted, self.photo = self._clerk.noted.photo, None
+            self._clerk.noted.photo = None
+            self._clerk.write()
+        if noted is not None:
+            self._remove(self._clerk.folder / noted["file"])
+
     def choose_face(self, number: int | None) -> None:
         """Choose which face is restored, from 1; None lets the person decide."""
         with self._clerk.lock:

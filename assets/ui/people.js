@@ -1,0 +1,649 @@
+// The People screen: who there is, the open person's faces or those that are nobody's yet, and what can be done with them.
+const { make, icon, fill, takeIn, notice, typing } = window.likeness;
+const find = (selector) => element.querySelector(selector);
+const words = props.words;
+const screen = element.closest("#people") || element;
+const UNSORTED = "unsorted";
+const list = find(".lk-people-list");
+const head = find(".lk-people-head");
+const tools = find(".lk-people-tools");
+const wall = find(".lk-people-wall");
+const empty = find(".lk-people-empty");
+const scroller = find(".lk-people-scroll");
+const why = find(".lk-people-why");
+let value = {};
+let faces = new Map();
+let copying = "";
+let looking = ""; // "hover", "open" or nothing
+let dialog = null;
+let revision = -1;
+let place = null;
+
+const act = (verb, more = {}) => trigger("acted", { verb, ...more });
+const personOf = (id) => (value.people || []).find((person) => person.id === id);
+const open = () => personOf(value.place);
+const many = (one, some, n, more = {}) => fill(n === 1 ? one : some, { n, ...more });
+
+const grid = makeGrid({
+  scroller,
+  inner: find(".lk-people-grid"),
+  words,
+  sayTile: (face) => {
+    const out = value.place !== UNSORTED && !face.used;
+    const mine = face.overruled === "keep" ? words.kept : face.overruled === "reject" ? words.left_out : "";
+    const when = face.age !== null ? fill(words.people_age_of, { n: face.age }) : face.year !== null ? String(face.year) : "";
+    const word = mine || face.label;
+    return {
+      src: face.src,
+      out,
+      word,
+      badge: value.place === UNSORTED ? "" : face.used ? "tick" : "cross",
+      caption: [when, face.distance ? face.distance.toFixed(2) : ""].filter(Boolean).join("  ·  "),
+      spoken: [face.name, value.place === UNSORTED ? "" : face.used ? words.people_used : words.people_unused, word, when]
+        .filter(Boolean)
+        .join(", "),
+    };
+  },
+  headOf: drawSectionHead,
+  changed: () => {
+    explain();
+    drawTools();
+  },
+  opened: (id) => openPhoto(id),
+  hovered: (id) => {
+    if (dialog) return;
+    if (!id && looking === "hover") {
+      looking = "";
+      hoverCard();
+    } else if (id) {
+      looking = "hover";
+      act("look", { id });
+    }
+  },
+});
+
+// The whole of it.
+
+function show() {
+  value = props.value || {};
+  find(".lk-people-top .lk-status").textContent = value.status || "";
+  for (const [name, said] of [["undo", value.undo], ["redo", value.redo]]) {
+    const button = find("[data-do=" + name + "]");
+    button.disabled = !said;
+    button.title = said || "";
+    button.setAttribute("aria-label", said || words[name]);
+  }
+  find(".lk-notices").replaceChildren(
+    ...(value.came ? [notice(value.came, words.close, () => trigger("read", { index: -1 }))] : []),
+    ...(value.notices || []).map((text, index) => notice(text, words.close, () => trigger("read", { index }), true)),
+  );
+  showComing();
+  if (revision !== value.revision) {
+    const moved = place !== value.place;
+    revision = value.revision;
+    place = value.place;
+    faces = new Map((value.faces || []).map((row) => [row[0], faceOf(row)]));
+    drawList();
+    drawHead();
+    drawWall();
+    if (moved) scroller.scrollTop = 0;
+    scroller.hidden = !faces.size;
+    grid.show(value.sections || [], faces);
+    drawEmpty();
+  }
+  showPhoto();
+}
+
+function faceOf(row) {
+  const [id, name, used, overruled, label, reason, distance, year, age, src] = row;
+  return { id, name, used, overruled, label, reason, distance, year, age, src: src ? value.base + src : "" };
+}
+
+function showComing() {
+  const coming = value.coming;
+  const text = copying || (coming ? coming.text : "");
+  find(".lk-people-coming").hidden = !text;
+  find(".lk-people-coming .lk-busy").textContent = text;
+  find("[data-do=stop]").hidden = !coming;
+  const bar = find(".lk-people-coming .lk-bar");
+  bar.hidden = !coming;
+  if (!coming) return;
+  bar.firstElementChild.style.transform = "scaleX(" + coming.share + ")";
+  bar.setAttribute("aria-valuenow", String(Math.round(100 * coming.share)));
+  bar.setAttribute("aria-valuetext", coming.text);
+}
+
+// Who there is. Faces may be dropped on anybody.
+
+function picture(src, kind) {
+  const frame = make("span", { class: kind });
+  if (src) frame.append(make("img", { src: value.base + src, alt: "", draggable: "false" }));
+  return frame;
+}
+
+function drawList() {
+  const had = document.activeElement && list.contains(document.activeElement) ? document.activeElement.dataset.place : null;
+  const entry = (id, name, detail, cover, droppable) =>
+    make(
+      "button",
+      { type: "button", class: "lk-people-entry", "data-place": id, "aria-current": value.place === id ? "true" : false, "data-drop": droppable },
+      cover,
+      make("span", { class: "lk-people-words" }, make("strong", { text: name }), make("small", { text: detail })),
+    );
+  const sign = (text) => make("span", { class: "lk-people-cover lk-sign", "aria-hidden": "true", text });
+  list.replaceChildren(
+    entry("", words.people_all, many(words.people_one, words.people_some, value.people.length), sign("☺"), false),
+    entry(UNSORTED, words.people_new, value.unsorted ? many(words.faces_one, words.faces_some, value.unsorted) : words.people_none_new, sign("+"), true),
+    ...value.people.map((person) => entry(person.id, person.label, person.status, picture(person.cover, "lk-people-cover"), true)),
+  );
+  if (had !== null) focusEntry(had);
+}
+
+const focusEntry = (id) => {
+  const entry = [...list.children].find((one) => one.dataset.place === id);
+  if (entry) entry.focus();
+};
+
+list.addEventListener("click", (event) => {
+  const entry = event.target.closest("[data-place]");
+  if (entry) act("open", { place: entry.dataset.place });
+});
+list.addEventListener("keydown", (event) => {
+  const entries = [...list.children];
+  const at = entries.indexOf(document.activeElement);
+  const step = { ArrowDown: 1, ArrowUp: -1, ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (step && at >= 0) {
+    (entries[at + step] || entries[at]).focus();
+    event.preventDefault();
+    event.stopPropagation();
+  }
+});
+
+const ownDrag = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("application/x-likeness");
+for (const kind of ["dragenter", "dragover"]) {
+  list.addEventListener(kind, (event) => {
+    if (!ownDrag(event)) return;
+    const entry = event.target.closest("[data-drop]");
+    for (const one of list.children) one.classList.toggle("lk-over", one === entry);
+    if (entry) event.preventDefault();
+  });
+}
+list.addEventListener("dragleave", (event) => {
+  if (!list.contains(event.relatedTarget)) for (const one of list.children) one.classList.remove("lk-over");
+});
+list.addEventListener("drop", (event) => {
+  if (!ownDrag(event)) return;
+  event.preventDefault();
+  for (const one of list.children) one.classList.remove("lk-over");
+  const entry = event.target.closest("[data-drop]");
+  if (entry && entry.dataset.place !== value.place) move(grid.subjects(), entry.dataset.place);
+});
+
+function drawWall() {
+  wall.hidden = value.place !== "" || !value.people.length;
+  if (wall.hidden) return wall.replaceChildren();
+  wall.replaceChildren(
+    ...(value.unsorted
+      ? [
+          make(
+            "button",
+            { type: "button", class: "lk-people-card", onclick: () => act("open", { place: UNSORTED }) },
+            make("span", { class: "lk-people-face lk-sign", "aria-hidden": "true", text: "+" }),
+            make("strong", { text: words.people_new }),
+            make("small", { text: many(words.faces_one, words.faces_some, value.unsorted) }),
+          ),
+        ]
+      : []),
+    ...value.people.map((person) =>
+      make(
+        "button",
+        { type: "button", class: "lk-people-card", onclick: () => act("open", { place: person.id }) },
+        picture(person.cover, "lk-people-face"),
+        make("strong", { text: person.label }),
+        make("small", { text: person.status }),
+      ),
+    ),
+  );
+}
+
+function drawEmpty() {
+  const person = open();
+  const nothing = value.place === "" ? !value.people.length && !value.unsorted : !faces.size;
+  empty.hidden = !nothing;
+  if (!nothing) return empty.replaceChildren();
+  const [title, hint] =
+    value.place === UNSORTED && (value.people.length || value.unsorted === 0)
+      ? [words.people_sorted, words.people_sorted_hint]
+      : person
+        ? [words.people_no_faces, words.people_no_faces_hint]
+        : [words.people_empty, words.people_empty_hint];
+  empty.replaceChildren(make("strong", { text: title }), make("p", { text: hint }));
+}
+
+function button(word, onclick, more = {}) {
+  return make("button", { type: "button", class: "lk-button", text: word, onclick, ...more });
+}
+
+function drawHead() {
+  const person = open();
+  if (!person) {
+    const title = value.place === UNSORTED ? words.people_new : words.people_all;
+    head.replaceChildren(
+      make("div", { class: "lk-people-title" }, make("h3", { text: title })),
+      make("p", { class: "lk-hint", text: value.place === UNSORTED ? words.people_new_hint : words.people_all_hint }),
+    );
+    return;
+  }
+  const subject = make("select", { class: "lk-people-subject", "aria-label": words.people_subject, title: words.people_subject_help });
+  for (const [id, word] of Object.entries(value.subjects)) subject.append(make("option", { value: id, text: word }));
+  subject.value = person.subject;
+  subject.addEventListener("change", () => act("describe", { person: person.id, subject: subject.value }));
+  head.replaceChildren(
+    make(
+      "div",
+      { class: "lk-people-title" },
+      picture(person.cover, "lk-people-cover"),
+      make("h3", { text: person.label }),
+      subject,
+      make("span", { class: "lk-people-space" }),
+      button(words.people_rename, rename),
+      button(words.people_merge, merge),
+      button(words.people_delete, remove),
+    ),
+    make("p", { class: "lk-people-advice lk-" + value.level, text: value.advice }),
+  );
+}
+
+// Sections of the grid.
+
+function drawSectionHead(section, frame) {
+  const words_ = make("span", { class: "lk-people-words" }, make("strong", { text: section.title }), make("small", { text: section.detail || "" }));
+  const all = button(words.people_choose_all, () => grid.chooseAll(section.ids), { "aria-label": fill(words.people_choose_all_of, { title: section.title }) });
+  if (value.place !== UNSORTED) return frame.replaceChildren(words_, make("span", { class: "lk-people-space" }), all);
+  const who = make("input", {
+    type: "text",
+    maxlength: "200",
+    autocomplete: "off",
+    spellcheck: "false",
+    placeholder: words.people_who,
+    "aria-label": fill(words.people_who_of, { title: section.title }),
+    list: "lk-people-known",
+  });
+  // The section may have grown since this was drawn.
+  const now = () => ((value.sections || []).find((one) => one.key === section.key && one.kind === section.kind) || section).ids;
+  const give = () => named(who.value, now());
+  who.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    event.stopPropagation(); // the grid has the keyboard by the time that this goes on
+    give();
+  });
+  frame.replaceChildren(
+    words_,
+    make("span", { class: "lk-people-space" }),
+    ...(section.person
+      ? [button(fill(words.people_accept, { who: personOf(section.person).label }), () => move(now(), section.person), { class: "lk-button main" })]
+      : []),
+    ...(section.kind === "single" ? [] : [who, button(words.people_make, give)]),
+    all,
+  );
+}
+
+function named(typed, ids) {
+  const name = typed.trim();
+  if (!name || !ids.length) return;
+  const same = value.people.filter((person) => person.name.toLowerCase() === name.toLowerCase());
+  if (same.length) known(name, same, ids);
+  else {
+    grid.past(ids);
+    act("new", { ids, name });
+  }
+}
+
+// A name that somebody has already: the same one, or a namesake, who must be told apart.
+function known(name, same, ids) {
+  const free = (n) => (value.people.some((person) => person.name.toLowerCase() === (name + " " + n).toLowerCase()) ? free(n + 1) : name + " " + n);
+  ask(fill(words.people_known, { who: name }), [make("p", { text: words.people_known_hint })], [
+    ...same.map((person) => ({ word: fill(words.people_accept, { who: person.label }), main: true, then: () => move(ids, person.id) })),
+    { word: fill(words.people_namesake, { who: free(2) }), then: () => (grid.past(ids), act("new", { ids, name: free(2) })) },
+  ]);
+}
+
+function move(ids, target) {
+  if (!ids.length) return;
+  grid.past(ids);
+  act("move", { ids, to: target });
+}
+
+// What can be done with the chosen faces.
+
+const verbs = {
+  keep: () => judge("keep"),
+  reject: () => judge("reject"),
+  move: () => chooser(words.people_move_to, (id) => move(grid.subjects(), id), value.place, true),
+  new: newPerson,
+  date,
+  cover: () => act("cover", { id: grid.subjects()[0] }),
+  look: () => openPhoto(grid.active()),
+  remove: () => {
+    const ids = grid.subjects();
+    grid.past(ids);
+    act("remove", { ids });
+  },
+};
+const KEYS = { p: "keep", x: "reject", m: "move", n: "new", y: "date", c: "cover", delete: "remove", backspace: "remove" };
+
+const allowed = (verb) => faces.size > 0 && (value.place !== UNSORTED || !["keep", "reject", "cover"].includes(verb)) && value.place !== "";
+
+function judge(word) {
+  const ids = grid.subjects();
+  grid.past(ids);
+  act("judge", { ids, word });
+}
+
+let drawn = "";
+function drawTools() {
+  const n = grid.subjects().length;
+  const key = JSON.stringify([value.place, n, faces.size > 0, grid.chosen()]);
+  tools.hidden = !faces.size || value.place === "";
+  if (key === drawn) return;
+  drawn = key;
+  const at = document.activeElement && tools.contains(document.activeElement) ? document.activeElement.dataset.verb : "";
+  const one = (verb, word, shortcut) =>
+    allowed(verb) ? [button(word, verbs[verb], { "data-verb": verb, title: shortcut, "aria-keyshortcuts": shortcut, disabled: !n })] : [];
+  tools.replaceChildren(
+    make("span", { class: "lk-people-count", role: "status", text: grid.chosen() ? many(words.chosen_one, words.chosen_some, grid.chosen()) : words.chosen_none }),
+    ...one("keep", words.people_keep, "P"),
+    ...one("reject", words.people_reject, "X"),
+    ...one("move", words.people_move, "M"),
+    ...one("new", words.people_split, "N"),
+    ...one("date", words.people_date, "Y"),
+    ...one("cover", words.people_set_cover, "C"),
+    ...one("look", words.people_look, "Enter"),
+    ...one("remove", words.people_remove, "Delete"),
+  );
+  if (at) (tools.querySelector("[data-verb=" + at + "]") || scroller).focus();
+}
+
+function explain() {
+  const face = faces.get(grid.active());
+  why.hidden = !face;
+  if (!face) return;
+  const near = face.distance ? fill(words.people_away, { distance: face.distance.toFixed(2) }) : "";
+  why.textContent = [face.name + ".", face.reason || (value.place === UNSORTED ? "" : words.people_fits), near].filter(Boolean).join(" ");
+}
+
+// Dialogs: made when they are needed, so that nothing hidden is read out or found.
+
+function ask(title, body, choices, { then = () => {}, wide = false, leave = words.cancel } = {}) {
+  closeDialog();
+  looking = looking === "hover" ? "" : looking;
+  hoverCard();
+  const heading = make("h3", { text: title, id: "lk-people-dialog" });
+  const form = make("form", { method: "dialog" }, heading, ...body);
+  const made = make("dialog", { class: "lk lk-people-dialog" + (wide ? " lk-wide" : ""), "aria-labelledby": "lk-people-dialog" }, form);
+  const buttons = choices.map((choice) =>
+    make("button", {
+      type: choice.main ? "submit" : "button",
+      class: "lk-button" + (choice.main ? " main" : "") + (choice.bad ? " lk-bad" : ""),
+      text: choice.word,
+      onclick: (event) => {
+        event.preventDefault();
+        if (choice.then && choice.then() === false) return;
+        closeDialog();
+      },
+    }),
+  );
+  form.append(make("div", { class: "lk-people-answers" }, ...buttons, button(leave, closeDialog)));
+  made.addEventListener("close", () => {
+    made.remove();
+    if (dialog === made) dialog = null;
+    then();
+    if (!dialog) grid.focus();
+  });
+  dialog = made;
+  element.append(made);
+  made.showModal();
+  return made;
+}
+
+function closeDialog() {
+  if (dialog) dialog.close();
+}
+
+function field(label, more) {
+  const input = make("input", { type: "text", autocomplete: "off", spellcheck: "false", ...more });
+  return [make("label", { class: "lk-people-field" }, make("span", { text: label }), input), input];
+}
+
+function newPerson() {
+  const ids = grid.subjects();
+  const [row, input] = field(words.people_who, { maxlength: "200", list: "lk-people-known" });
+  ask(many(words.people_new_of_one, words.people_new_of, ids.length), [row], [
+    { word: words.people_make, main: true, then: () => (input.value.trim() ? void setTimeout(() => named(input.value, ids)) : false) },
+  ]);
+  input.focus();
+}
+
+function date() {
+  const ids = grid.subjects();
+  const first = faces.get(ids[0]) || {};
+  const [yearRow, year] = field(words.people_year, { type: "number", min: "1827", max: "2200", step: "1" });
+  const [ageRow, age] = field(words.people_age, { type: "number", min: "0", max: "120", step: "1" });
+  year.value = first.year === null ? "" : first.year;
+  age.value = first.age === null ? "" : first.age;
+  const whole = (input) => (input.value === "" ? null : Math.round(Number(input.value)));
+  ask(many(words.people_date_of_one, words.people_date_of, ids.length), [yearRow, ageRow, make("p", { class: "lk-hint", text: words.people_date_hint })], [
+    { word: words.people_save, main: true, then: () => act("date", { ids, year: whole(year), age: whole(age) }) },
+  ]);
+  year.focus();
+}
+
+function rename() {
+  const person = open();
+  const [row, input] = field(words.people_called, { maxlength: "200" });
+  input.value = person.name;
+  ask(fill(words.people_rename_of, { who: person.label }), [row], [
+    { word: words.people_save, main: true, then: () => act("rename", { person: person.id, name: input.value }) },
+  ]);
+  input.select();
+}
+
+function chooser(title, then, without, nobody) {
+  const rows = [
+    ...(nobody && without !== UNSORTED ? [{ id: UNSORTED, label: words.people_new, cover: "", status: "" }] : []),
+    ...value.people.filter((person) => person.id !== without),
+  ];
+  const entries = rows.map((person) =>
+    make(
+      "button",
+      { type: "button", class: "lk-people-entry", onclick: () => (closeDialog(), then(person.id)) },
+      picture(person.cover, "lk-people-cover"),
+      make("span", { class: "lk-people-words" }, make("strong", { text: person.label }), make("small", { text: person.status })),
+    ),
+  );
+  const frame = make("div", { class: "lk-people-chooser" }, ...entries);
+  frame.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const next = step && entries[entries.indexOf(document.activeElement) + step];
+    if (next) {
+      next.focus();
+      event.preventDefault();
+    }
+  });
+  ask(title, rows.length ? [frame] : [make("p", { text: words.people_nobody_else })], []);
+  if (entries[0]) entries[0].focus();
+}
+
+function merge() {
+  const person = open();
+  chooser(
+    fill(words.people_merge_of, { who: person.label }),
+    (into) => act("merge", { person: person.id, into }),
+    person.id,
+    false,
+  );
+}
+
+function remove() {
+  const person = open();
+  ask(
+    fill(words.people_delete_of, { who: person.label }),
+    [make("p", { text: person.holds }), make("p", { text: words.people_delete_hint })],
+    [{ word: words.people_delete_yes, bad: true, then: () => act("forget", { person: person.id }) }],
+  );
+  dialog.querySelector(".lk-people-answers button:last-child").focus();
+}
+
+function folder() {
+  const [row, input] = field(words.people_folder_which, { placeholder: words.people_folder_like });
+  ask(words.people_folder, [row, make("p", { class: "lk-hint", text: words.people_folder_hint })], [
+    { word: words.people_add_these, main: true, then: () => (input.value.trim() ? act("folder", { folder: input.value }) : false) },
+  ]);
+  input.focus();
+}
+
+function keys() {
+  const rows = value.keys.map(([names, what]) =>
+    make("div", {}, make("dt", {}, ...names.map((name) => make("kbd", { text: name }))), make("dd", { text: what })),
+  );
+  ask(words.shortcuts, [make("dl", { class: "lk-people-keys" }, ...rows)], [], { wide: true, leave: words.shortcuts_close });
+}
+
+// The whole photo: in a window of its own, or beside the mouse.
+
+function openPhoto(id) {
+  if (!id) return;
+  looking = "open";
+  act("look", { id });
+  const body = make("div", { class: "lk-people-photo" });
+  const used = value.place === UNSORTED ? [] : [{ verb: "keep", word: words.people_keep }, { verb: "reject", word: words.people_reject }];
+  const choices = used.map((one) => ({ word: one.word, then: () => (act("judge", { ids: [id], word: one.verb }), stepPhoto(1)) }));
+  const face = faces.get(id);
+  const made = ask(face.name, [body], choices, {
+    wide: true,
+    leave: words.shortcuts_close,
+    then: () => {
+      if (looking === "open" && !dialog) {
+        looking = "";
+        act("look", { id: "" });
+      }
+    },
+  });
+  made.dataset.photo = id;
+  made.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const word = { p: "keep", x: "reject" }[event.key.toLowerCase()];
+    if (step) stepPhoto(step);
+    else if (word && used.length) {
+      act("judge", { ids: [id], word });
+      stepPhoto(1);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  showPhoto();
+}
+
+// Another face's photo; said to whoever closes the window that another one follows.
+function stepPhoto(step) {
+  const order = grid.order();
+  const next = order[order.indexOf(dialog ? dialog.dataset.photo : grid.active()) + step];
+  if (!next) return false;
+  grid.choose(next);
+  openPhoto(next);
+  return false;
+}
+
+function photoOf(looked, large) {
+  if (looked.fault) return [make("p", { text: looked.fault })];
+  const box = make("span", { class: "lk-people-box" });
+  const [left, top, right, bottom] = looked.box;
+  Object.assign(box.style, { left: 100 * left + "%", top: 100 * top + "%", width: 100 * (right - left) + "%", height: 100 * (bottom - top) + "%" });
+  const whole = make("span", { class: "lk-people-whole" }, make("img", { src: value.base + looked.src, alt: words.people_whole, draggable: "false" }), box);
+  if (!large) return [whole];
+  const close = make("figure", {}, make("img", { src: value.base + looked.close, alt: words.people_close, width: looked.width, height: looked.height }), make("figcaption", { text: words.people_close }));
+  const said = faces.get(looked.id);
+  return [make("div", { class: "lk-people-frames" }, whole, close), make("p", { class: "lk-hint", text: [looked.size, said ? said.reason : ""].filter(Boolean).join(" · ") })];
+}
+
+function showPhoto() {
+  const looked = value.looked;
+  hoverCard();
+  const frame = dialog && dialog.dataset.photo ? dialog.querySelector(".lk-people-photo") : null;
+  if (!frame || frame.dataset.of === dialog.dataset.photo) return;
+  if (!looked || looked.id !== dialog.dataset.photo) return frame.replaceChildren(make("p", { class: "lk-busy", text: words.people_opening }));
+  frame.dataset.of = looked.id;
+  frame.replaceChildren(...photoOf(looked, true));
+}
+
+function hoverCard() {
+  const before = find(".lk-people-hover");
+  const looked = value.looked;
+  const wanted = looking === "hover" && looked && looked.src ? looked.id : "";
+  if (before && before.dataset.of === wanted) return;
+  if (before) before.remove();
+  const tile = wanted && document.getElementById("lk-pf-" + wanted);
+  if (!tile) return;
+  const card = make("div", { class: "lk-people-hover", "data-of": wanted, "aria-hidden": "true" }, ...photoOf(looked, false));
+  const at = tile.getBoundingClientRect();
+  card.style.left = at.right + 372 < innerWidth ? at.right + 12 + "px" : Math.max(8, at.left - 372) + "px";
+  card.style.top = Math.max(56, Math.min(at.top, innerHeight - 380)) + "px";
+  element.append(card);
+}
+
+// Keys, and files from outside.
+
+const orders = {
+  folder,
+  keys,
+  undo: () => act("undo"),
+  redo: () => act("redo"),
+  stop: () => act("stop"),
+};
+for (const one of element.querySelectorAll("[data-do]")) one.addEventListener("click", () => orders[one.dataset.do]());
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || document.body.dataset.screen !== "people" || dialog || typing()) return;
+  const control = event.ctrlKey || event.metaKey;
+  const letter = event.key.toLowerCase();
+  if (control && letter === "z") (event.shiftKey ? orders.redo : orders.undo)();
+  else if (control && letter === "y") orders.redo();
+  else if (event.key === "?") keys();
+  else {
+    const inside = scroller.contains(document.activeElement) || document.activeElement === document.body;
+    const onButton = document.activeElement && document.activeElement.closest("button, a, label, [role=tab]");
+    if (onButton && (event.key === "Enter" || event.key === " " || event.key.startsWith("Arrow"))) return;
+    if (!control && !event.altKey && KEYS[letter] && allowed(KEYS[letter]) && (inside || tools.contains(document.activeElement))) verbs[KEYS[letter]]();
+    else if (!inside || !faces.size || !grid.key(event)) return;
+  }
+  event.preventDefault();
+});
+
+const datalist = make("datalist", { id: "lk-people-known" });
+element.append(datalist);
+const names = () => datalist.replaceChildren(...[...new Set((value.people || []).map((person) => person.name))].map((name) => make("option", { value: name })));
+
+takeIn({
+  zone: screen,
+  input: find("input[type=file]"),
+  upload,
+  words,
+  suffixes: props.suffixes,
+  largest: props.largest,
+  many: true,
+  say: (text) => {
+    copying = text;
+    showComing();
+  },
+  refuse: (text) => trigger("refused", { text }),
+  done: (paths) => trigger("dropped", { paths }),
+});
+watch("value", () => {
+  show();
+  names();
+});
+if (props.value) {
+  show();
+  names();
+}
