@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 
 class Cancelled(Exception):
@@ -17,6 +17,11 @@ class Cancelled(Exception):
 
 Tick = Callable[[int, int], None]
 """`tick(done, total)`; raises `Cancelled` when the work is to stop."""
+
+
+Look = Callable[[int, int, Callable[[], Any]], None]
+"""`look(done, total, picture)`, called after each step of sampling by a restorer that can show what comes. `picture()`
+computes the face as it is by then, (size, size, 3), 0 to 1; who does not look pays nothing."""
 
 
 FileState = Literal["done", "skipped", "failed"]

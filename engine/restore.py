@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from engine import images
 from engine.errors import EngineError
 from engine.faces import SeenDamage, estimate_damage
 from engine.prior.settings import Sampling, check
-from engine.progress import Tick, silent
+from engine.progress import Look, Tick, silent
 
 if TYPE_CHECKING:
     import torch
@@ -94,6 +95,7 @@ def restore_face(
     damage: SeenDamage | None = None,
     seed: int = 0,
     tick: Tick = silent,
+    look: Look | None = None,
 ) -> Restored:
     """Restore one aligned face.
 
@@ -104,6 +106,7 @@ def restore_face(
         damage: what was seen of the face's damage; estimated from the face when not given and needed.
         seed: of the noise; the same seed gives the same picture.
         tick: called after each sampling step.
+        look: called after each sampling step with the face as it comes.
 
     Raises:
         BadSetting: a setting or a picture of a wrong size.
@@ -126,11 +129,11 @@ def restore_face(
         return Restored(face.copy(), face.copy(), 0.0, 0.0)
     note = ""
     try:
-        decoded, plain = _drawn(prior, face, settings, seed, tick)
+        decoded, plain = _drawn(prior, face, settings, seed, tick, look)
     except torch.OutOfMemoryError as error:
         prior, note = _with_less(prior, error)
         try:
-            decoded, plain = _drawn(prior, face, settings, seed, tick)
+            decoded, plain = _drawn(prior, face, settings, seed, tick, look)
         except torch.OutOfMemoryError as again:
             raise _no_memory(prior) from again
     fixed = fix_colour(decoded, plain, settings.colour_fix)
@@ -138,7 +141,9 @@ def restore_face(
     return Restored(np.clip(taken, 0, 1).astype(np.float32), plain, settings.sampling.start or 0.0, share, note)
 
 
-def _drawn(prior: Prior, face: Pixels, settings: Settings, seed: int, tick: Tick) -> tuple[Pixels, Pixels]:
+def _drawn(
+    prior: Prior, face: Pixels, settings: Settings, seed: int, tick: Tick, look: Look | None
+) -> tuple[Pixels, Pixels]:
     """Give what prior and guide make of a face, and what stage 1 alone makes of it."""
     import torch
 
@@ -148,10 +153,12 @@ def _drawn(prior: Prior, face: Pixels, settings: Settings, seed: int, tick: Tick
         damaged = images.to_tensor(face).to(prior.device)
         cleaned = prior.cleaner(damaged.to(dtype_of(prior.cleaner))).float().clamp(-1, 1).to(prior.dtype)
         plain = images.from_tensor(cleaned)
-    return _sampled(prior, cleaned, settings, seed, tick), plain
+    return _sampled(prior, cleaned, settings, seed, tick, look), plain
 
 
-def _sampled(prior: Prior, cleaned: torch.Tensor, settings: Settings, seed: int, tick: Tick) -> Pixels:
+def _sampled(
+    prior: Prior, cleaned: torch.Tensor, settings: Settings, seed: int, tick: Tick, look: Look | None = None
+) -> Pixels:
     """Give what prior and guide make of a cleaned picture, `(1, 3, H, W)`, -1 to 1."""
     import torch
 
@@ -171,7 +178,21 @@ def _sampled(prior: Prior, cleaned: torch.Tensor, settings: Settings, seed: int,
             against=text[2:],
             pixels=cleaned,
         )
-        sampled = sample(prior, condition, settings.sampling, seed=seed, start_from=latents, tick=tick)
+
+        def seen(done: int, total: int, clean: Callable[[], Any]) -> None:
+            """Pass on a look at latents as one at a face."""
+            if look is not None:
+                look(done, total, lambda: images.from_tensor(prior.autoencoder.decode(clean())))
+
+        sampled = sample(
+            prior,
+            condition,
+            settings.sampling,
+            seed=seed,
+            start_from=latents,
+            tick=tick,
+            look=seen if look is not None else None,
+        )
         decoded = prior.autoencoder.decode(sampled)
         if not bool(torch.isfinite(decoded).all()):
             raise NoPicture(

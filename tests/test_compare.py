@@ -87,10 +87,27 @@ def test_what_cannot_be_compared_is_refused_in_words(
         refused(ways=(Way("gone", {}),))
     with pytest.raises(BadDamage, match="There is no damage 'flood'"):
         refused(damages=("flood",))
-    other = images.save_photo(np.full((64, 64, 3), 0.5, np.float32), tmp_path / "other.png")
-    with pytest.raises(TruthDoesNotFit, match="The truth must be the same photo, of the same size"):
+    other = images.save_photo(np.full((64, 96, 3), 0.5, np.float32), tmp_path / "other.png")
+    with pytest.raises(TruthDoesNotFit, match="The truth must be the same photo, of the same shape"):
         refused(truth=other)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_truth_of_another_size_is_laid_over_by_its_shape_and_one_of_another_shape_by_its_face(
+    workspace: Workspace, sample_damaged: list[Path], sample_truth: list[Path], tmp_path: Path
+) -> None:
+    whole = images.read_photo(sample_truth[0]).pixels
+    height, width = whole.shape[:2]
+    larger = images.save_photo(images.resize(whole, (round(1.5 * width), round(1.5 * height))), tmp_path / "larger.png")
+    cropped = images.save_photo(whole[:, 4 : width - 30], tmp_path / "cropped.png")
+    psnr: list[float] = []
+    for n, truth in enumerate((sample_truth[0], larger, cropped)):
+        asked = Comparing(sample_damaged[0], tmp_path / str(n), WAYS[:1], truth=truth, device="cpu")
+        made = compare(workspace, asked, SilentReport())
+        psnr.append(made["rows"][0]["results"][0]["numbers"]["psnr"])
+        assert any("laid over each other by the face" in note for note in made["notes"]) is (n == 2)
+    assert abs(psnr[1] - psnr[0]) < 1.0
+    assert psnr[0] - 6 < psnr[2] <= psnr[0] + 0.5
 
 
 def test_every_preset_damages_and_the_same_seed_damages_alike(sample_truth: list[Path]) -> None:

@@ -31,6 +31,7 @@ def test_one_button_leads_to_the_sample_person_restored_and_then_makes_room(app:
     page.set_default_timeout(400 * SECONDS)
     page.goto(f"{app.address}/#models")
     welcome = page.locator(".lk-first")
+    welcome.locator("li strong").first.wait_for()
     assert welcome.locator("li strong").all_inner_texts() == [
         "Good photos",
         "The damaged photo",

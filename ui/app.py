@@ -117,6 +117,9 @@ def build(desk: Desk, library: PeopleDesk, rooms: Rooms, *, recipes: Sequence[st
     import gradio as gr
 
     from engine.studio.board import Board
+    from engine.studio.pile import Pile
+    from engine.studio.presets import Presets
+    from engine.studio.priors import ReadyPriors
     from ui import (
         comparing,
         damaged,
@@ -126,15 +129,19 @@ def build(desk: Desk, library: PeopleDesk, rooms: Rooms, *, recipes: Sequence[st
         people,
         personalizing,
         picture,
+        presets,
         references,
         restoring,
         top,
+        tries,
         viewer,
     )
+    from ui import pile as piling
     from ui.follow import QUIET, Follower, Page, Shown
 
     follower, compared = Follower(desk.studio.runner), Follower(desk.studio.runner)
-    board = Board(desk)
+    board, pile, piled = Board(desk), Pile(desk), Follower(desk.studio.runner)
+    known, priors = Presets(desk.studio.workspace), ReadyPriors(desk.studio.workspace.weights)
     with gr.Blocks(analytics_enabled=False, title=say("app"), fill_width=True) as blocks:
         # Outside of anything that opens and closes: what is not on the page neither ticks nor remembers.
         clock = gr.Timer(SECONDS_BETWEEN_LOOKS)
@@ -143,7 +150,7 @@ def build(desk: Desk, library: PeopleDesk, rooms: Rooms, *, recipes: Sequence[st
         welcome = first_run.draw()
         with gr.Row(elem_id="desk"):
             with gr.Column(elem_id="rail"):
-                first, second = references.draw(), damaged.draw()
+                first, second, many = references.draw(), damaged.draw(), piling.draw()
                 with gr.Column(elem_id="third"):
                     third = restoring.draw(recipes, default_recipe)
             with gr.Column(elem_id="stage"):
@@ -161,6 +168,10 @@ def build(desk: Desk, library: PeopleDesk, rooms: Rooms, *, recipes: Sequence[st
                 Shown(third.work, lambda view: restoring.show(desk, view, follower)),
                 Shown(third.button, restoring.ready, lambda ready: gr.update(interactive=ready)),
                 Shown(stage, lambda view: picture.show(desk, view)),
+                Shown(many, lambda view: piling.show(pile, piled)),
+                Shown(third.tries, lambda view: tries.show(desk, view)),
+                Shown(third.presets, lambda view: presets.show(known, view)),
+                Shown(third.prior, lambda view: restoring.priors_of(priors), restoring.priors_shown),
                 *comparing.shown(bench, desk, board, compared),
                 *people.shown(album, library),
                 *personalizing.shown(tune, desk, rooms.tunings, recipes),
@@ -171,6 +182,9 @@ def build(desk: Desk, library: PeopleDesk, rooms: Rooms, *, recipes: Sequence[st
         references.connect(first, desk, page)
         damaged.connect(second, stage, desk, page)
         restoring.connect(third, desk, page, recipes)
+        tries.connect(third.tries, desk, page, third, recipes)
+        piling.connect(many, (second, stage), desk, pile, page, third)
+        presets.connect(third.presets, known, desk, page, third, recipes)
         page.on(stage.stepped, lambda event: desk.step_result(1 if int(event.step) > 0 else -1))
         comparing.connect(bench, desk, board, page, (third, recipes))
         people.connect(album, library, page)

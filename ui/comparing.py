@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,6 +17,7 @@ from engine.studio.compare import Way, swept
 from engine.studio.desk import Desk
 from engine.studio.lab import PRESETS, RANGES
 from engine.studio.lacking import Lacking
+from engine.studio.priors import POCKET
 from engine.studio.view import View
 from ui import forms, picture, restoring, viewer
 from ui.follow import QUIET, VERB, Follower, Page, Shown, address, explained
@@ -46,6 +48,7 @@ class Drawn:
     old: gr.CheckboxGroup
     seed: gr.Number
     lab: gr.Column
+    truth: gr.HTML
     button: gr.Button
     take: gr.Button
     work: gr.HTML
@@ -73,6 +76,7 @@ def draw() -> Drawn:
                 label=say("compare_on"),
                 elem_id="compare-source",
             )
+            truth = part("truth")
             with gr.Column(visible=False, elem_id="lab") as lab:
                 clean = gr.Dropdown(
                     [(say("clean_photo"), "")],
@@ -138,6 +142,7 @@ def draw() -> Drawn:
         old=old,
         seed=seed,
         lab=lab,
+        truth=truth,
         button=button,
         take=take,
         work=work,
@@ -188,6 +193,7 @@ def shown(drawn: Drawn, desk: Desk, board: Board, follower: Follower) -> tuple[S
         return known[1]
 
     return (
+        Shown(drawn.truth, lambda view: {"name": board.truth.name if board.truth is not None else ""}),
         Shown(drawn.lacking, lambda view: [asdict(one) for one in lacking()]),
         Shown(drawn.stage, lambda view: pictures(desk, now(view), view)),
         Shown(drawn.table, lambda view: table(desk, now(view))),
@@ -218,10 +224,15 @@ def connect(drawn: Drawn, desk: Desk, board: Board, page: Page, taken: tuple[Res
                 reference=str(given[drawn.clean] or "") if lab else "",
                 recipe=str(given[taken[0].recipe]),
                 seed=int(given[drawn.seed] or 0),
+                prior=str(given[taken[0].prior] or POCKET[0]),
+                with_truth=not lab,
             )
         return page.updates(given[page.seen])
 
-    drawn.button.click(begin, {*drawn.knobs, taken[0].recipe, page.seen}, page.outputs, trigger_mode="once", **VERB)
+    shared = (taken[0].recipe, taken[0].prior)
+    drawn.button.click(begin, {*drawn.knobs, *shared, page.seen}, page.outputs, trigger_mode="once", **VERB)
+    page.on(drawn.truth.dropped, lambda event: board.put_truth(Path(str(event.paths[0]))))
+    page.on(drawn.truth.removed, lambda event: board.put_truth(None))
     gr.on(
         [slider.release for slider in drawn.sliders.values()] + [drawn.old.input],
         _with_sliders,

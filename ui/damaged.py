@@ -48,6 +48,7 @@ def connect(drawn: gr.HTML, viewer: gr.HTML, desk: Desk, page: Page) -> None:
         page.on(place.dropped, dropped)
         page.on(place.refused, lambda event: desk.tell("photo", str(event.text)))
         page.on(place.chosen, chosen)
+    page.on(viewer.painted, lambda event: desk.brush(list(event.strokes)))
     page.on(viewer.marked, lambda event: desk.mark_face([(float(x), float(y)) for x, y in event.points]))
     page.on(drawn.read, lambda event: desk.forget_notice("photo", int(event.index)))
 

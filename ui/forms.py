@@ -27,17 +27,29 @@ class Form:
         return [gr.update(value=values[name]) if name in values else gr.skip() for name in self.controls]
 
 
-def draw(kind: type[Options], *, advanced: bool, first: Iterable[str] = (), name: str = "knob") -> Form:
+def draw(
+    kind: type[Options],
+    *,
+    advanced: bool,
+    first: Iterable[str] = (),
+    only: Iterable[str] | None = None,
+    but: Iterable[str] = (),
+    name: str = "knob",
+) -> Form:
     """Draw the advanced or the plain controls of a kind of options where Gradio's layout now stands.
 
     Args:
         kind: a restorer's options.
         advanced: which half to draw.
         first: names that stand before the others, in this order; the others follow as they are declared.
+        only: names to draw; None for all.
+        but: names to leave out.
         name: what the controls' ids on the page begin with.
     """
     order = list(first)
     found = [field for field in fields(kind) if choice(field).advanced is advanced]
+    wanted, left = (None if only is None else set(only)), set(but)
+    found = [field for field in found if (wanted is None or field.name in wanted) and field.name not in left]
     found.sort(key=lambda field: order.index(field.name) if field.name in order else len(order))
     return Form({field.name: _control(field, choice(field), name) for field in found})
 

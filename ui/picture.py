@@ -34,6 +34,7 @@ def show(desk: Desk, view: View) -> dict[str, Any]:
         addresses(desk, photo.proxy),
         photo=photo.proxy.full,
         face=shares(face.box, sides) if face is not None else None,
+        glimpse=_glimpse(desk, view),
         marks=None if view.photo_coming else _marks(photo),
         faces=[
             {"number": n, "label": say("face_label", n=n), "chosen": photo.chosen == n, "box": shares(face.box, sides)}
@@ -50,7 +51,7 @@ def _compared(desk: Desk, view: View, result: ShownResult) -> dict[str, Any]:
     return viewer.value(
         [
             viewer.Pane("before", say("before"), "", before),
-            viewer.Pane("after", say("after"), _in_short(str(known["restorer"]), known["options"]), after),
+            viewer.Pane("after", say("after"), in_short(str(known["restorer"]), known["options"]), after),
         ],
         addresses(desk, before, after),
         photo=before.full,
@@ -59,6 +60,9 @@ def _compared(desk: Desk, view: View, result: ShownResult) -> dict[str, Any]:
         references=beside(desk, view) if result.person == view.person else [],
         scale=int(known["seen"].get("scale", 1)),
         marks=_marks(view.photo),
+        strokes=known["finish"].get("mask", []),
+        painted_on=next((one.id for one in view.tries if one.shown), ""),
+        glimpse=_glimpse(desk, view),
         facts=_facts(desk, result),
         photos={"name": say("result_of", n=view.result_number, m=view.results)} if view.results > 1 else None,
     )
@@ -78,6 +82,15 @@ def beside(desk: Desk, view: View) -> list[viewer.Beside]:
     """Give the references that are used, to be laid beside a restored face."""
     used = [reference for reference in view.references if reference.used and reference.close]
     return [viewer.Beside(address(desk, one.close), one.name, one.eyes, CLOSE_SIZE) for one in used[:REFERENCES_SHOWN]]
+
+
+def _glimpse(desk: Desk, view: View) -> dict[str, Any] | None:
+    """Give the face as it comes, while it is restored."""
+    seen = view.glimpse
+    if seen is None:
+        return None
+    told = say("coming", n=seen.done, m=seen.total)
+    return {"src": address(desk, seen.preview), "side": seen.side, "matrix": list(seen.to_photo), "told": told}
 
 
 def _marks(photo: DamagedPhoto | None) -> list[list[float]] | None:
@@ -148,7 +161,7 @@ def _restorer(name: str, options: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _in_short(name: str, options: Mapping[str, Any]) -> str:
+def in_short(name: str, options: Mapping[str, Any]) -> str:
     """Say what made a result, and its settings that are not the usual ones."""
     try:
         info = find(name)

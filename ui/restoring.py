@@ -13,6 +13,7 @@ from engine.jobs import Job
 from engine.restorers import choice, find
 from engine.studio.desk import Desk
 from engine.studio.finish import FinishOptions
+from engine.studio.priors import POCKET, ReadyPriors
 from engine.studio.view import View
 from engine.tuning import RECIPES
 from ui import forms
@@ -36,11 +37,16 @@ class Drawn:
     finish: forms.Form
     recipe: gr.Dropdown
     seed: gr.Number
+    prior: gr.Dropdown
+    variations: gr.Radio
+    presets: gr.HTML
+    tries: gr.HTML
 
     @property
     def knobs(self) -> list[Component]:
         """All knobs, in one order."""
-        return [*self.form.controls.values(), *self.finish.controls.values(), self.recipe, self.seed]
+        knobs = [*self.form.controls.values(), *self.finish.controls.values(), self.recipe, self.seed]
+        return [*knobs, self.prior, self.variations]
 
 
 def draw(recipes: Sequence[str], recipe: str) -> Drawn:
@@ -49,9 +55,20 @@ def draw(recipes: Sequence[str], recipe: str) -> Drawn:
     part("step_three", elem_id="step-three")
     button = gr.Button(say("restore"), variant="primary", elem_id="restore", interactive=False)
     work = part("work")
+    tries = part("tries")
+    variations = gr.Radio(
+        ["1", "2", "3", "4"],
+        value="1",
+        label=say("tries_count"),
+        elem_id="knob-variations",
+    )
+    # Parts of ours outside of what opens and closes; see `ui.app.build`.
+    with gr.Column(elem_id="first-knobs"):
+        plain = forms.draw(options, advanced=False, first=FIRST, only=FIRST[:3])
+        presets = part("presets")
     with gr.Accordion(say("knobs"), open=False, elem_id="knobs"):
         take = gr.Button(say("take_shown"), elem_id="take-shown", size="sm")
-        plain = forms.draw(options, advanced=False, first=FIRST)
+        rest = forms.draw(options, advanced=False, first=FIRST, but=FIRST[:3])
         chosen = gr.Dropdown(
             [(RECIPES[name].name.capitalize(), name) for name in recipes],
             value=recipe,
@@ -62,10 +79,19 @@ def draw(recipes: Sequence[str], recipe: str) -> Drawn:
         )
         fitted = forms.draw(FinishOptions, advanced=False)
         seed = gr.Number(0, label=say("seed"), info=say("seed_help"), precision=0, minimum=0, elem_id="knob-seed")
+        prior = gr.Dropdown(
+            [(title, name) for name, title in (POCKET,)],
+            value=POCKET[0],
+            label=say("prior"),
+            info=say("prior_help"),
+            elem_id="knob-prior",
+            filterable=False,
+        )
         with gr.Accordion(say("more_knobs"), open=False, elem_id="more-knobs"):
             advanced = forms.draw(options, advanced=True)
             more_fitted = forms.draw(FinishOptions, advanced=True)
-    return Drawn(button, take, work, forms.joined(plain, advanced), forms.joined(fitted, more_fitted), chosen, seed)
+    form, finish = forms.joined(plain, rest, advanced), forms.joined(fitted, more_fitted)
+    return Drawn(button, take, work, form, finish, chosen, seed, prior, variations, presets, tries)
 
 
 def ready(view: View) -> bool:
@@ -91,13 +117,7 @@ def connect(drawn: Drawn, desk: Desk, page: Page, recipes: Sequence[str]) -> Non
     """Let the button and the knobs do their work."""
 
     def chosen(given: Mapping[Component, Any]) -> dict[str, Any]:
-        seed = given[drawn.seed]
-        return {
-            "options": drawn.form.read(given),
-            "recipe": str(given[drawn.recipe]),
-            "seed": int(seed) if seed is not None else 0,
-            "finish": drawn.finish.read(given),
-        }
+        return settings(drawn, given)
 
     def begin(given: dict[Component, Any]) -> list[Any]:
         with explained():
@@ -147,6 +167,19 @@ def connect(drawn: Drawn, desk: Desk, page: Page, recipes: Sequence[str]) -> Non
     page.on(drawn.work.read, lambda event: desk.forget_notice("work", 0))
 
 
+def settings(drawn: Drawn, given: Mapping[Component, Any]) -> dict[str, Any]:
+    """Give what the knobs say, as `Desk.start` takes it, out of what Gradio hands to an event."""
+    seed = given[drawn.seed]
+    return {
+        "options": drawn.form.read(given),
+        "recipe": str(given[drawn.recipe]),
+        "seed": int(seed) if seed is not None else 0,
+        "finish": drawn.finish.read(given),
+        "prior": str(given[drawn.prior] or POCKET[0]),
+        "variations": int(given[drawn.variations] or 1),
+    }
+
+
 def kept_knobs(drawn: Drawn, view: View, recipes: Sequence[str]) -> list[Any]:
     """Give updates that set the knobs as they were left, in the order of `Drawn.knobs`."""
     kept = view.knobs
@@ -156,7 +189,19 @@ def kept_knobs(drawn: Drawn, view: View, recipes: Sequence[str]) -> list[Any]:
         *drawn.finish.updates(kept.get("finish", {})),
         gr.update(value=recipe) if recipe in recipes else gr.skip(),
         gr.update(value=seed) if isinstance(seed, int) else gr.skip(),
+        gr.update(value=kept["prior"]) if kept.get("prior") else gr.skip(),
+        gr.update(value=str(kept["variations"])) if kept.get("variations") else gr.skip(),
     ]
+
+
+def priors_of(priors: ReadyPriors) -> list[list[str]]:
+    """Give the priors that are ready, each with its title and its name."""
+    return [[title, name] for name, title in priors()]
+
+
+def priors_shown(found: Sequence[Sequence[str]]) -> Any:
+    """Give an update that offers them; one alone is no choice."""
+    return gr.update(choices=[(title, name) for title, name in found], visible=len(found) > 1)
 
 
 def _runs(job: Job | None) -> bool:

@@ -66,12 +66,14 @@ window.likeness = (() => {
   }
 
   // Lets `zone` take dropped files and `input`, if there is one, chosen ones, uploads them byte for byte, and hands on their places.
+  // Gives back `take`, for files that came in another way.
   function takeIn({ zone, input, upload, say, refuse, done, words, suffixes, largest, many }) {
     let inside = 0;
     const over = (on) => zone.classList.toggle("lk-over", on);
 
     async function take(files) {
       const wanted = many ? files : files.slice(0, 1);
+      const of = wanted.length;
       let batch = [];
       for (const [index, file] of wanted.entries()) {
         say(wanted.length > 1 ? fill(words.copying_many, { n: index + 1, m: wanted.length }) : words.copying);
@@ -85,12 +87,12 @@ window.likeness = (() => {
           refuse(fill(words.not_copied, { name: file.name }));
         }
         if (batch.length === 8) {
-          done(batch);
+          done(batch, of);
           batch = [];
         }
       }
       say("");
-      if (batch.length) done(batch);
+      if (batch.length) done(batch, of);
     }
 
     // What is dragged about on the page itself is no file.
@@ -110,17 +112,20 @@ window.likeness = (() => {
     });
     zone.addEventListener("drop", (event) => {
       event.preventDefault();
+      event.taken = true; // what lies further out need not take it too
       if (ours(event)) return;
       inside = 0;
       over(false);
       filesOf(event.dataTransfer, suffixes).then(take);
     });
-    if (!input) return;
-    input.addEventListener("change", () => {
-      take([...input.files]).finally(() => {
-        input.value = "";
+    if (input) {
+      input.addEventListener("change", () => {
+        take([...input.files]).finally(() => {
+          input.value = "";
+        });
       });
-    });
+    }
+    return { take, over, takeDrop: (event) => filesOf(event.dataTransfer, suffixes).then(take) };
   }
 
   // A line that stands until it is closed; those of the browser and those of the engine look alike.

@@ -54,20 +54,52 @@ function boxOf(face) {
 }
 
 find(".lk-link").addEventListener("click", () => input.click());
-takeIn({
+const taking = takeIn({
   zone: element.closest("#damaged"),
   input,
   upload,
   words,
   suffixes: props.suffixes,
   largest: props.largest,
-  many: false,
+  many: true,
   say: (text) => {
     copying = text;
     showBusy();
   },
   refuse: (text) => trigger("refused", { text }),
-  done: (paths) => trigger("dropped", { paths }),
+  // One photo is restored here; several are a pile.
+  done: (paths, of) => trigger(of > 1 ? "gathered" : "dropped", { paths }),
+});
+
+// On this screen a photo may be dropped anywhere, and pasted.
+const seen = () => element.isConnected && element.getClientRects().length > 0 && !document.querySelector("dialog[open]");
+let within = 0;
+window.addEventListener("dragenter", (event) => {
+  within += 1;
+  if (seen() && [...event.dataTransfer.types].includes("Files")) document.body.classList.add("lk-dragging");
+});
+window.addEventListener("dragleave", () => {
+  within = Math.max(0, within - 1);
+  if (!within) document.body.classList.remove("lk-dragging");
+});
+window.addEventListener("drop", (event) => {
+  within = 0;
+  document.body.classList.remove("lk-dragging");
+  if (seen() && !event.taken && event.dataTransfer && event.dataTransfer.files.length) taking.takeDrop(event);
+});
+document.addEventListener("paste", (event) => {
+  const files = [...((event.clipboardData && event.clipboardData.files) || [])];
+  if (!seen() || !files.length) return;
+  event.preventDefault();
+  // What was copied as a picture, and not as a file, has a name that says nothing.
+  taking.take(files.map((file) => (/^image\.\w+$/.test(file.name) ? new File([file], words.pasted + file.name.slice(5), { type: file.type }) : file)));
+});
+
+const named = find(".lk-named form");
+named.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const path = named.elements.path.value.trim();
+  if (path) trigger("named", { path });
 });
 watch("value", show);
 show();

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from engine.prior.bundle import Condition, Prior
-from engine.prior.pull import pull
+from engine.prior.pull import pull, signal, to_clean
 from engine.prior.settings import BadSampling, Sampling, check
 from engine.prior.tiles import predict_in_tiles
-from engine.progress import Tick, silent
+from engine.progress import Look, Tick, silent
 
 
 def noising(prior: Prior) -> Any:
@@ -128,6 +128,7 @@ def sample(
     start_from: Tensor,
     tick: Tick = silent,
     noise: Noise | None = None,
+    look: Look | None = None,
 ) -> Tensor:
     """Sample latents.
 
@@ -139,6 +140,7 @@ def sample(
         start_from: `(N, C, h, w)`, the clean start that is noised to the start level.
         tick: called after each step with steps done and all steps.
         noise: in the place of the seed's.
+        look: called after each step; its picture is the clean latents, like `start_from`, that the step expects.
 
     Returns:
         Latents like `start_from`; the very same for a start of 0.
@@ -180,6 +182,9 @@ def sample(
             pulled = pull(prior, sampling.pull, steps, (made, t, x), condition)
             made = pulled.prediction
             added |= {"moved": pulled.moved} if sampling.sampler == "spaced" else {}
+        if look is not None:
+            at = made, x, signal(steps, t, x), steps.config.prediction_type
+            look(done + 1, count, lambda at=at: to_clean(*at).to(start_from))
         x = steps.step(made, t, x, return_dict=False, **added)[0].float()
         tick(done + 1, count)
     return x.to(start_from)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import EngineError
-from engine.progress import Tick
+from engine.progress import Look, Tick
 
 if TYPE_CHECKING:
     from engine.faces import SeenDamage
@@ -126,6 +126,8 @@ class Subject:
     """Folder of the person's tuned model."""
     damage: SeenDamage | None = None
     """What was seen of the face's damage; None where nobody looked."""
+    look: Look | None = None
+    """Who wants to see the face as it comes; None for nobody. Restorers that draw it in one go never call it."""
 
 
 @dataclass(frozen=True)

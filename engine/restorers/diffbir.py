@@ -24,7 +24,9 @@ class Blind:
         from engine.restore import restore_face
 
         settings = options.settings("a photo of a person")
-        return restore_face(self.prior, face, settings, damage=subject.damage, seed=seed, tick=tick).pixels
+        return restore_face(
+            self.prior, face, settings, damage=subject.damage, seed=seed, tick=tick, look=subject.look
+        ).pixels
 
 
 def load(context: Context) -> Blind:

@@ -50,7 +50,9 @@ class DualPivot:
 
         prior = self._personalized(subject, options.identity)
         settings = options.settings(subject.prompt)
-        return restore_face(prior, face, settings, damage=subject.damage, seed=seed, tick=tick).pixels
+        return restore_face(
+            prior, face, settings, damage=subject.damage, seed=seed, tick=tick, look=subject.look
+        ).pixels
 
     def _personalized(self, subject: Subject, strength: float) -> Prior:
         from engine.tuning import read_tuned

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from engine import images
 from engine.jobs import Event, Job, Runner
 from engine.studio import preparing, work
-from engine.studio.finish import Finish, Output, output_json
+from engine.studio.finish import Finish, Output, finish_json, output_json
 from engine.studio.preparing import Asked
 from engine.workspace import Workspace, new_id
 
@@ -106,6 +106,8 @@ class Studio:
         chosen: Mapping[str, Any] | None = None,
         finish: Finish | None = None,
         output: Output | None = None,
+        prior: str = "pocket",
+        variations: int = 1,
     ) -> Job:
         """Begin to restore a photo in the worker; tunes the person first if that was not done yet.
 
@@ -122,26 +124,31 @@ class Studio:
             chosen: the face itself, where it is known: `face` as `Face.to_json` gives it, `number` and `of`.
             finish: how it is fitted into the photo.
             output: how the result is written.
+            prior: its name, as in `Asked.prior`.
+            variations: how many results, with this seed and those after it; each a result of its own, see
+                `engine.studio.items`.
 
         Raises:
             EngineError: the photo cannot be read; no job was begun.
         """
         kept = self._into_run(photo, person)
         return self.runner.start(
-            "restore",
+            "restore" if variations == 1 else "vary",
             {
                 **self._common(),
+                **self._who(person),
+                "prior": prior,
+                "count": variations,
                 "photo": str(kept),
                 "name": photo.name,
                 "out": str(kept.parent),
                 "restorer": restorer,
                 "options": dict(options or {}),
-                "person": person,
                 "recipe": recipe,
                 "seed": seed,
                 "face": face,
                 "chosen": dict(chosen) if chosen is not None else None,
-                "finish": asdict(finish or Finish()),
+                "finish": finish_json(finish or Finish()),
                 "output": output_json(output or Output()),
             },
         )
@@ -157,6 +164,9 @@ class Studio:
         recipe: str = "quick",
         seed: int = 0,
         face: int | None = None,
+        finish: Finish | None = None,
+        prior: str = "pocket",
+        skip_done: bool = True,
     ) -> Job:
         """Begin to restore every photo of a folder in the worker; tunes the person first if that was not done yet.
 
@@ -166,7 +176,8 @@ class Studio:
             folder: of the photos.
             person: id or name, or None.
             out: folder of the results, or None for beside each photo.
-            restorer, options, recipe, seed, face: as `start_restoring`.
+            restorer, options, recipe, seed, face, finish, prior: as `start_restoring`.
+            skip_done: whether photos that were restored with these settings before are left as they are.
 
         Raises:
             EngineError: the folder cannot be used; no job was begun.
@@ -176,12 +187,15 @@ class Studio:
             "batch",
             {
                 **self._common(),
+                **self._who(person),
+                "prior": prior,
+                "skip_done": skip_done,
+                "finish": finish_json(finish or Finish()),
                 "photo": str(folder.absolute()),
                 "name": folder.name,
                 "out": str((out or folder).absolute()),
                 "restorer": restorer,
                 "options": dict(options or {}),
-                "person": person,
                 "recipe": recipe,
                 "seed": seed,
                 "face": face,
@@ -201,6 +215,7 @@ class Studio:
         face: int | None = None,
         chosen: Mapping[str, Any] | None = None,
         name: str = "",
+        prior: str = "pocket",
     ) -> Job:
         """Begin to compare restorers on one face of a photo in the worker; see `engine.studio.compare`.
 
@@ -214,6 +229,7 @@ class Studio:
             truth: the same photo undamaged, where there is one.
             recipe, seed, face, chosen: as `start_restoring`.
             name: what the photo is called; its file's name if not given.
+            prior: as in `start_restoring`.
 
         Raises:
             EngineError: the photo cannot be read; no job was begun.
@@ -228,7 +244,8 @@ class Studio:
                 "out": str(kept.parent / "comparison"),
                 "ways": [asdict(way) for way in ways],
                 "damages": [damage if isinstance(damage, str) else dict(damage) for damage in damages],
-                "truth": str(truth.absolute()) if truth is not None else "",
+                "truth": self._kept_truth(truth, kept.parent),
+                "prior": prior,
                 "person": person,
                 "recipe": recipe,
                 "seed": seed,
@@ -244,13 +261,42 @@ class Studio:
             EngineError: the photo cannot be read, or there is no such person; nothing was made.
         """
         images.read_photo(photo)  # a bad file is refused here, before a worker is bothered
+        run = self.new_run(person)
+        kept = run / photo.name  # by its own name, which sentences and the provenance say
+        shutil.copyfile(photo, kept)
+        return kept
+
+    @staticmethod
+    def _kept_truth(truth: Path | None, run: Path) -> str:
+        """Copy a truth into a run folder, and give the copy's path; "" for none.
+
+        Raises:
+            EngineError: it cannot be read.
+        """
+        if truth is None:
+            return ""
+        images.read_photo(truth)
+        place = run / "truth" / truth.name
+        place.parent.mkdir(mode=0o700)
+        shutil.copyfile(truth, place)
+        return str(place)
+
+    def new_run(self, person: str | None) -> Path:
+        """Make a new run folder, and give it.
+
+        Raises:
+            EngineError: there is no such person.
+        """
         # Pictures of a person lie with the person, so that removing them leaves none behind.
         home = self.people.folder(self.people.get(person)) / "runs" if person is not None else self.workspace.runs
         run = home / new_id("run")
         run.mkdir(parents=True)
-        kept = run / photo.name  # by its own name, which sentences and the provenance say
-        shutil.copyfile(photo, kept)
-        return kept
+        return run
+
+    def _who(self, person: str | None) -> dict[str, Any]:
+        """Give a person's id and name, for a job that makes results."""
+        found = self.people.get(person) if person is not None else None
+        return {"person": found.id if found else None, "who": found.name if found else ""}
 
     def _common(self) -> dict[str, Any]:
         return {"workspace": str(self.workspace.root), "device": self.device}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -82,7 +82,15 @@ class Batch:
         }
 
 
-def restore_folder(workspace: Workspace, folder: Path, asked: Asked, report: Report) -> Batch:
+def restore_folder(
+    workspace: Workspace,
+    folder: Path,
+    asked: Asked,
+    report: Report,
+    *,
+    skip_done: bool = True,
+    begun: Callable[[Sequence[str]], None] | None = None,
+) -> Batch:
     """Restore every photo of a folder and the folders in it, one after the other.
 
     A result is called after its photo and lies beside it, or in the same place below `asked.out`. No file is ever
@@ -94,6 +102,8 @@ def restore_folder(workspace: Workspace, folder: Path, asked: Asked, report: Rep
         asked: how; `photo` is not read, and `out` is the folder of the results, made if it is not there, or the very
             `folder` for beside each photo.
         report: followed; a stop ends the batch after the current step, and what is done stays.
+        skip_done: whether a photo that was restored with these settings before is left as it is.
+        begun: given the photos that will be restored, by their paths in the folder, before the first one.
 
     Raises:
         TargetUnusable: no file can be written in the folder of the results.
@@ -103,8 +113,10 @@ def restore_folder(workspace: Workspace, folder: Path, asked: Asked, report: Rep
     preparing.checked(asked)
     found = images.list_photos(folder)
     _check_target(asked.out)
-    earlier = _Earlier(folder, asked.out)
+    earlier = _Earlier(folder, asked.out, skip_done=skip_done)
     photos = [photo for photo in found if not earlier.is_result(photo)]
+    if begun is not None:
+        begun([str(photo.relative_to(folder)) for photo in photos])
     ready = preparing.prepare(workspace, asked, report)
     rows: list[FileRow] = []
     ended, stopped, unsaved = "", False, 0
@@ -190,14 +202,14 @@ class _Earlier:
     Only digests and paths are held.
     """
 
-    def __init__(self, folder: Path, out: Path) -> None:
+    def __init__(self, folder: Path, out: Path, *, skip_done: bool) -> None:
         self._by_settings: dict[str, Path] = {}
         self._results: set[Path] = set()
         self._digests: set[str] = set()
         for file in sorted(_json_in(folder)):
             self.add(file, done=False)
         for file in sorted(_json_in(out)):
-            self.add(file)
+            self.add(file, done=skip_done)
 
     def add(self, provenance: Path, *, done: bool = True) -> None:
         """Take a result in; a file that says nothing of one is left aside.

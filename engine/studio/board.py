@@ -12,13 +12,14 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from engine import images
 from engine.errors import EngineError
 from engine.jobs import Job, NoSuchJob
 from engine.restorers import find
 from engine.studio.compare import FILE, Way
 from engine.studio.desk import Desk, NothingToRestore
 from engine.studio.proxies import Proxy, link, proxy_of
-from engine.workspace import read_json
+from engine.workspace import read_json, trash
 
 if TYPE_CHECKING:
     from engine.people import Reference
@@ -87,6 +88,8 @@ class Board:
         reference: str = "",
         recipe: str,
         seed: int,
+        prior: str = "pocket",
+        with_truth: bool = False,
     ) -> Job:
         """Begin to compare.
 
@@ -96,6 +99,8 @@ class Board:
             reference: id of the reference that is damaged; "" takes the photo on the desk for a clean one.
             recipe: of the tuning.
             seed: of the noise and the damage.
+            prior: its name, as in `Desk.start`.
+            with_truth: whether the truth that was dropped is what the photo on the desk is measured against.
 
         Raises:
             TooManyWays, NothingToRestore: see there.
@@ -120,14 +125,39 @@ class Board:
             ways,
             person=person.id if person is not None else None,
             damages=damages,
+            truth=self.truth if with_truth and not damages else None,
             recipe=recipe,
             seed=seed,
             chosen=chosen,
             name=name,
+            prior=prior,
         )
         with self._lock:
             self._job, self._at = job.id, 0
         return job
+
+    @property
+    def truth(self) -> Path | None:
+        """The undamaged photo that was dropped; None where there is none."""
+        folder = self.desk.studio.workspace.root / "desk" / "truth"
+        return next((file for file in sorted(folder.glob("*")) if file.is_file()), None) if folder.is_dir() else None
+
+    def put_truth(self, file: Path | None) -> None:
+        """Take a dropped file as the undamaged photo, in place of another; None takes that away.
+
+        Raises:
+            EngineError: it did not come in through the page, or cannot be read.
+        """
+        dropped = self.desk.dropped(file) if file is not None else None
+        if dropped is not None:
+            images.read_photo(dropped)
+        folder = self.desk.studio.workspace.root / "desk" / "truth"
+        with self._lock:
+            if folder.exists():
+                trash(folder)
+            if dropped is not None:
+                folder.mkdir(mode=0o700)
+                dropped.replace(folder / dropped.name)
 
     def step(self, by: int) -> None:
         """Look at the next part, or at one before."""

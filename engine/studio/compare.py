@@ -42,7 +42,7 @@ class NothingToCompare(EngineError):
 
 
 class TruthDoesNotFit(EngineError):
-    """The undamaged photo is not of the same size as the damaged one."""
+    """The undamaged photo shows no face that could be laid over the damaged one's."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Comparing:
     damages: tuple[str | Mapping[str, Any], ...] = ()
     """For `lab.read_lab`; with any, the photo is the truth. None: the photo is damaged as it is."""
     truth: Path | None = None
-    """The same photo undamaged, of the same size, where there is one and no `damages`."""
+    """The same photo undamaged, where there is one and no `damages`: of the same shape, else laid over by its face."""
     person: str | None = None
     recipe: str = "quick"
     seed: int = 0
@@ -101,7 +101,7 @@ def compare(workspace: Workspace, asked: Comparing, report: Report) -> dict[str,
     asked, lacked = _having_weights(workspace, asked)
     ones = [_asked(asked, way) for way in asked.ways]
     photo = images.read_photo(asked.photo).pixels
-    truth = _truth(asked, photo.shape)
+    truth = _truth(workspace, asked, photo.shape)
     face, ready = _prepared(workspace, asked, ones, photo, report)
     asked.out.mkdir(parents=True, exist_ok=True)
     known: dict[str, Any] = {
@@ -114,7 +114,7 @@ def compare(workspace: Workspace, asked: Comparing, report: Report) -> dict[str,
         "rows": [],
         "spread": [],
         "sheets": {},
-        "notes": [*lacked, *_notes(asked, ready[0])],
+        "notes": [*lacked, *_notes(asked, ready[0]), *(truth.notes if truth is not None else ())],
         "eyes": [],
     }
     crop, pictures = _crop_of(photo, face, max(one.size for one in ready)), {}
@@ -122,7 +122,9 @@ def compare(workspace: Workspace, asked: Comparing, report: Report) -> dict[str,
     done, total = 0, max(1, len(labs)) * len(ready)
     embedded: list[list[Any]] = [[] for _ in ready]
     for n, (name, lab) in enumerate(labs or [("", None)]):
-        clean = crop.pixels if lab is not None else None if truth is None else _crop_of(truth, face, crop.size).pixels
+        clean = crop.pixels if lab is not None else None
+        if lab is None and truth is not None:
+            clean = _crop_of(truth.pixels, truth.face_like(face), crop.size).pixels
         given = damaged(crop.pixels, lab, asked.seed) if lab is not None else crop.pixels
         row = _begun_row(asked.out, n, name, given, clean)
         pictures[n, "given"], pictures[n, "truth"] = given, clean
@@ -184,16 +186,51 @@ def _asked(asked: Comparing, way: Way) -> Asked:
     )
 
 
-def _truth(asked: Comparing, shape: tuple[int, ...]) -> images.Pixels | None:
+@dataclass(frozen=True, eq=False)
+class _Truth:
+    """The undamaged photo, and how it lies over the damaged one."""
+
+    pixels: images.Pixels
+    scale: tuple[float, float]
+    """How many times wider and higher it is, where it has the same shape."""
+    face: Face | None
+    """Its own face, where the shapes differ."""
+    notes: tuple[str, ...]
+
+    def face_like(self, face: Face) -> Face:
+        """Give where a face of the damaged photo lies in this one."""
+        if self.face is not None:
+            return self.face
+        if self.scale == (1.0, 1.0):
+            return face
+        across, down = self.scale
+        left, top, right, bottom = face.box
+        # From the corner of a pixel, whose middle is what points count by.
+        points = (face.points + 0.5) * np.asarray(self.scale) - 0.5
+        return replace(face, box=(left * across, top * down, right * across, bottom * down), points=points)
+
+
+SAME_SHAPE = 0.01
+"""How far the shapes of two photos may differ that are taken for one picture at two sizes."""
+
+
+def _truth(workspace: Workspace, asked: Comparing, shape: tuple[int, ...]) -> _Truth | None:
+    """Read the truth and find how it lies: by its size, by its shape, or by its face."""
     if asked.truth is None or asked.damages:
         return None
     found = images.read_photo(asked.truth).pixels
-    if found.shape != shape:
+    scale = found.shape[1] / shape[1], found.shape[0] / shape[0]
+    if abs(scale[0] / scale[1] - 1) <= SAME_SHAPE:
+        return _Truth(found, scale, None, ())
+    faces = restoring.find_faces(found, "auto", workspace.weights, asked.device)
+    if not faces:
         raise TruthDoesNotFit(
             f"{asked.truth.name} has {found.shape[1]} x {found.shape[0]} px and {asked.photo.name} has "
-            f"{shape[1]} x {shape[0]} px. The truth must be the same photo, of the same size."
+            f"{shape[1]} x {shape[0]} px, and no face was found by which to lay one over the other. The truth must be "
+            "the same photo, of the same shape."
         )
-    return found
+    note = "The truth has another shape than the photo, so they were laid over each other by the face; numbers that "
+    return _Truth(found, scale, faces[0], (f"{note}compare pixel by pixel are lower than they would be.",))
 
 
 def _prepared(
@@ -435,5 +472,6 @@ def comparing_from(arguments: Mapping[str, Any], chosen: Chosen | None) -> Compa
         face=arguments["face"],
         device=arguments["device"],
         chosen=chosen,
+        prior=str(arguments.get("prior", "pocket")),
         name=arguments["name"],
     )

@@ -10,6 +10,7 @@ from typing import Any
 from engine import images
 from engine.errors import EngineError
 from engine.restorers import Options, option, read_options
+from engine.studio.brush import Stroke, read_strokes, strokes_json
 
 TONES = ("keep", "colour")
 SCALES = ("1", "2", "4", "auto")
@@ -43,6 +44,8 @@ class Finish:
     at every scale."""
     blend: float = 1.0
     """How much of the restored face is taken: 0 leaves the photo as it was, 1 takes all of it."""
+    mask: tuple[Stroke, ...] = ()
+    """Where the photo stays as it was, as it was painted; see `engine.studio.brush`."""
 
 
 @dataclass(frozen=True)
@@ -170,9 +173,20 @@ def checked(finish: Finish, output: Output) -> None:
 
 
 def finish_from(values: Mapping[str, Any]) -> Finish:
-    """Read what `asdict` gave of a `Finish`; what is missing has its default."""
-    known = asdict(Finish())
-    return Finish(**{name: values[name] for name in known if name in values})
+    """Read what `finish_json` gave; what is missing has its default.
+
+    Raises:
+        BadStroke: the mask cannot be read.
+    """
+    known = {name: values[name] for name in asdict(Finish()) if name in values and name != "mask"}
+    return Finish(**known, mask=read_strokes(values.get("mask", ())))
+
+
+def finish_json(finish: Finish) -> dict[str, Any]:
+    """Give a `Finish` as JSON has it; without a mask where none was painted, as it was before there were masks."""
+    plain = asdict(finish)
+    mask = strokes_json(finish.mask)
+    return {**plain, "mask": mask} if mask else {name: value for name, value in plain.items() if name != "mask"}
 
 
 def read_finish(values: Mapping[str, Any]) -> Finish:

@@ -12,6 +12,7 @@ import numpy as np
 from engine import __version__, images
 from engine.errors import EngineError
 from engine.progress import Tick, silent
+from engine.studio.brush import Painted
 from engine.studio.finish import PHOTO_PRIORS, Finish, Output
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class Ground:
         self._tone: tuple[Any] | None = None
         self._fitter = Fitter(self.wide, enlarged_crop(crop, self.scale), restored, damage, head)
         self._last: tuple[Any, _Window] | None = None
+        self._painted = Painted()
 
     def finish(self, finish: Finish) -> Finished:
         """Put the face into its photo."""
@@ -136,12 +138,19 @@ class Ground:
         return window.place, self._blended(window, finish)[0]
 
     def _blended(self, window: _Window, finish: Finish) -> tuple[images.Pixels, images.Mask]:
-        """Take as much of the restored face as is wanted; give the pixels of the window, and how much of each."""
-        if finish.blend == 1:
+        """Take as much of the restored face as is wanted, and none where that was painted away.
+
+        Returns:
+            The pixels of the window, and how much of each was replaced.
+        """
+        if finish.blend == 1 and not finish.mask:
             return window.pixels, window.share
-        taken = np.float32(finish.blend)
+        taken = np.asarray(np.float32(finish.blend))
+        if finish.mask:
+            taken = taken * (1 - self._painted.over(finish.mask, window.place, self.scale))
         old = self.wide[window.place]
-        mixed = np.asarray(old + (window.pixels - old) * taken, np.float32)
+        each = taken[..., None] if taken.ndim else taken
+        mixed = np.asarray(old + (window.pixels - old) * each, np.float32)
         return mixed, np.asarray(window.share * taken, np.float32)
 
     def _window(self, finish: Finish) -> _Window:

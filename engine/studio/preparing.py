@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError
-from engine.progress import Report
+from engine.progress import Look, Report
 from engine.studio import finish as finishing
 from engine.studio import kept, watched
 from engine.studio.finish import Finish, Output
@@ -68,6 +68,8 @@ class Asked:
     output: Output = field(default_factory=Output)
     anew: bool = False
     """Whether the face is restored even where the very same was restored before and is kept."""
+    glimpses: Path | None = None
+    """Folder for pictures of the face while it is sampled, see `engine.studio.glimpses`; None where nobody looks on."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,13 @@ class Ready:
         """Side in px of the crop that the restorer takes."""
         return self.info.size or self.prior.size
 
-    def subject(self, damage: SeenDamage | None = None) -> Subject:
-        """Give what the restorer is told of the person and of the face's damage."""
+    def subject(self, damage: SeenDamage | None = None, look: Look | None = None) -> Subject:
+        """Give what the restorer is told of the person and of the face's damage, and who looks on."""
         from engine.restorers import Subject
 
         if self.tuned is None or self.person is None:
-            return Subject(damage=damage)
-        return Subject(self.person.prompt, (), self.tuned.folder, damage)
+            return Subject(damage=damage, look=look)
+        return Subject(self.person.prompt, (), self.tuned.folder, damage, look)
 
     def settings(self, asked: Asked, photo_sha256: str) -> dict[str, Any]:
         """Give the part of a result's provenance that is known before it is made; see `results.SETTINGS`."""
@@ -115,7 +117,7 @@ class Ready:
             "recipe": str(self.tuned.manifest["recipe"]["name"]) if self.tuned is not None else "",
             "references": self.gallery.fingerprint if self.gallery is not None else "",
             "prompt": self.subject().prompt,
-            "finish": asdict(asked.finish),
+            "finish": finishing.finish_json(asked.finish),
         }
 
 

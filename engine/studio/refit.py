@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -19,7 +19,7 @@ from engine.jobs import Job
 from engine.results import path_beside, read_provenance
 from engine.studio import kept
 from engine.studio.enlarging import LANCZOS
-from engine.studio.finish import Finish, Output, finish_from, output_from
+from engine.studio.finish import Finish, Output, finish_from, finish_json, output_from
 from engine.studio.fitting import Ground, joined, save
 from engine.studio.proxies import LONGEST_SIDE, Proxy, make_proxy, make_quick_proxy
 from engine.workspace import Workspace, fingerprint, sha256_file, trash, write_json
@@ -118,7 +118,7 @@ def save_refit(again: Refit, finish: Finish, path: Path, output: Output) -> Path
     try:
         write_json(
             path_beside(result),
-            {**told, "finish": asdict(finish), "notes": said, "result_sha256": sha256_file(result)},
+            {**told, "finish": finish_json(finish), "notes": said, "result_sha256": sha256_file(result)},
         )
     except EngineError:
         result.unlink(missing_ok=True)  # no result without its provenance
@@ -159,7 +159,7 @@ class Refits:
             again = self.take_up(job)
             finish = again.fixed(finish)
             height, width = again.pixels.shape[:2]
-            digest = fingerprint({"job": job.id, "finish": asdict(finish)})
+            digest = fingerprint({"job": job.id, "finish": finish_json(finish)})
             if max(height, width) > LONGEST_SIDE:
                 return make_proxy(again.ground.finish(finish).photo, digest, self._previews)
             place, pixels = again.ground.shown(finish)
@@ -175,22 +175,23 @@ class Refits:
             again = self.take_up(job)
             finish = again.fixed(finish)
             first = Path((job.result or {})["result"])
-            place = first.parent / f"refit-{fingerprint(asdict(finish))[:12]}"
+            home = self._home(job)
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            place = home / f"refit-{fingerprint(finish_json(finish))[:12]}"
             if not (path_beside(place / first.name)).exists():
                 if place.exists():  # left by one that was broken off
                     trash(place)
                 place.mkdir(mode=0o700)
                 save_refit(again, finish, place / first.name, output_from(job.arguments.get("output") or {}))
-            for old in first.parent.glob("refit-*"):
+            for old in home.glob("refit-*"):
                 if old != place:
                     trash(old)
             return place / first.name
 
-    @staticmethod
-    def newest(job: Job) -> Path:
+    def newest(self, job: Job) -> Path:
         """Give the result of a job as it was fitted last."""
         first = Path((job.result or {})["result"])
-        again = [place / first.name for place in sorted(first.parent.glob("refit-*"))]
+        again = [place / first.name for place in sorted(self._home(job).glob("refit-*"))]
         return next((path for path in again if path.exists() and path_beside(path).exists()), first)
 
     def _let_go(self, file: Path) -> None:
@@ -200,7 +201,16 @@ class Refits:
         while len(self._quick) > LAST:
             self._quick.pop(0).unlink(missing_ok=True)
 
+    def _home(self, job: Job) -> Path:
+        """Give the folder in which a result lies as it was fitted again: its own, never a folder of the user's."""
+        if job.arguments.get("of") == "batch":
+            return kept.folder(self._workspace, self._person(job)).parent / "refits" / job.id
+        return Path((job.result or {})["result"]).parent
+
     def _person(self, job: Job) -> str | None:
-        """Give the id of the person of a job: its run lies with them."""
-        runs = Path(job.arguments["out"]).parent
+        """Give the id of the person of a job, with whom its restored faces are kept."""
+        if "who" in job.arguments:
+            person: str | None = job.arguments["person"]
+            return person
+        runs = Path(job.arguments["out"]).parent  # a job of before: its run lies with them
         return None if runs == self._workspace.runs else runs.parent.name

@@ -16,6 +16,7 @@ from engine.errors import EngineError
 from engine.progress import Report, stage
 from engine.results import Provenance, path_beside, write_provenance
 from engine.studio import fitting, kept, preparing
+from engine.studio.glimpses import Glimpses, clear
 from engine.studio.preparing import Asked, Chosen, Ready, shared_prior
 from engine.studio.shelf import shelf
 from engine.workspace import Workspace, sha256_file
@@ -30,6 +31,14 @@ FOUND_AGAIN = "This face was restored with the very same settings before, so it 
 
 class NoFaceFound(EngineError):
     """A photo in which no face is found."""
+
+
+MOST_VARIATIONS = 4
+"""More are not told apart on one screen."""
+
+
+class TooManyVariations(EngineError):
+    """More variations than are made at once."""
 
 
 class NoSuchFace(EngineError):
@@ -61,6 +70,54 @@ def restore(workspace: Workspace, asked: Asked, report: Report) -> dict[str, Any
 def restore_with(ready: Ready, asked: Asked, report: Report) -> dict[str, Any]:
     """Do what `restore` does, with what was prepared before; as `restore`."""
     return _finished(ready, asked, _seen(asked, ready.weights, report), report)
+
+
+def vary(workspace: Workspace, asked: Asked, count: int, report: Report) -> list[dict[str, Any]]:
+    """Restore one face with several seeds, each result in a folder of its own; see `restore`.
+
+    Args:
+        workspace: as `restore`.
+        asked: `seed` is the first one, the others follow it; `out` is a folder, in which 1, 2 and so on are made.
+        count: of the results, 1 to `MOST_VARIATIONS`.
+        report: followed; each result is told at once as a file that is done. A stop leaves those that are there.
+
+    Raises:
+        TooManyVariations, EngineError, Cancelled: as `restore`; what was made before stays.
+    """
+    from engine.restorers import require
+
+    if not 1 <= count <= MOST_VARIATIONS:
+        raise TooManyVariations(f"1 to {MOST_VARIATIONS} variations are made at once, got {count}.")
+    info, options = preparing.checked(asked)
+    require(info, options, workspace.weights)
+    made: list[dict[str, Any]] = []
+    ready, found = None, None
+    for number in range(count):
+        out = asked.out / str(number + 1)
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        one = replace(asked, seed=asked.seed + number, out=out)
+        found = found or _seen(one, workspace.weights, report)
+        ready = ready or preparing.prepare(workspace, one, report)
+        seen = replace(found, out=images.result_path(found.photo, one.photo, out))
+        told = _finished(ready, one, seen, _OneOf(report, number, count))
+        report.file(one.photo.name, "done", "", told["result"])
+        made.append(told)
+    return made
+
+
+class _OneOf:
+    """The report of one of several restorations: the steps of all count as one stage."""
+
+    def __init__(self, report: Report, number: int, count: int) -> None:
+        self._report, self._number, self._count = report, number, count
+        self.measure, self.preview, self.file, self.note = report.measure, report.preview, report.file, report.note
+        self._last = (number, count)
+
+    def tick(self, stage: str, done: int, total: int) -> None:
+        """See `Report.tick`."""
+        if stage == "restoring":
+            self._last = (self._number * total + done, self._count * total)
+        self._report.tick("restoring", *self._last)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +164,15 @@ def find_faces(pixels: images.Pixels, name: str, weights: Path | None, device: s
 
 
 def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[str, Any]:
-    """Choose, cut, restore, fit, paste and write."""
+    """Choose, cut, restore, fit, paste and write; no looks at the face are left behind."""
+    try:
+        return _made(ready, asked, seen, report)
+    finally:
+        if asked.glimpses is not None:
+            clear(asked.glimpses)
+
+
+def _made(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[str, Any]:
     from engine.faces import cut, estimate_damage
     from engine.restorers import Context
 
@@ -127,8 +192,10 @@ def _finished(ready: Ready, asked: Asked, seen: _Seen, report: Report) -> dict[s
         context = Context(lambda: ready.prior, ready.weights, asked.device, asked.prior)
         restorer, spoken = shelf().get(ready.info, context)
         begun = time.monotonic()
-        subject = ready.subject(damage)
-        made = restorer.restore(crop.pixels, subject, ready.options, seed=asked.seed, tick=stage(report, "restoring"))
+        look = Glimpses(asked.glimpses, crop, report) if asked.glimpses is not None else None
+        subject = ready.subject(damage, look)
+        tick = stage(report, "restoring")
+        made = restorer.restore(crop.pixels, subject, ready.options, seed=asked.seed, tick=tick)
         found = kept.KeptFace(made, round(time.monotonic() - begun, 3), head)
     made, seconds = found.pixels, found.seconds
     report.tick("fitting into the photo", 0, 1)

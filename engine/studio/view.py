@@ -84,6 +84,33 @@ class ShownResult:
 
 
 @dataclass(frozen=True)
+class ShownTry:
+    """One of the results of the photo, to pick from."""
+
+    id: str
+    """See `engine.studio.items`."""
+    thumb: str
+    """Name of its thumbnail among the previews; "" while there is none."""
+    told: Mapping[str, Any]
+    """Its provenance, as it was first made."""
+    shown: bool
+
+
+@dataclass(frozen=True)
+class ShownGlimpse:
+    """The face as it is while it is sampled."""
+
+    preview: str
+    """Its place among the previews."""
+    side: int
+    """In px."""
+    to_photo: tuple[float, ...]
+    """Where it lies in the upright photo, as CSS's `matrix` has it."""
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Looking:
     """How far the desk is with files that were dropped."""
 
@@ -114,6 +141,15 @@ class View:
     result_number: int
     """Which of them is shown, from 1, the oldest first; 0 for none of them."""
     knobs: Mapping[str, Any]
+    tries: tuple[ShownTry, ...] = ()
+    """All results of the photo, oldest first."""
+    glimpse: ShownGlimpse | None = None
+    source: str = ""
+    """Path of the photo on this machine, where it was named and not dropped."""
+    folder: str = ""
+    """Where a result was last saved to."""
+    saved: str = ""
+    """The file that the shown result was saved as, last."""
 
 
 def found_face(face: Face, *, by_hand: bool = False) -> FoundFace:

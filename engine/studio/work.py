@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,18 @@ from engine.errors import EngineError
 from engine.progress import Cancelled, Report
 from engine.studio.finish import finish_from, output_from
 from engine.studio.preparing import Asked, Chosen, estimate_tuning, personalize, personalize_more, shared_prior
-from engine.studio.restoring import restore
-from engine.workspace import Workspace
+from engine.studio.restoring import restore, vary
+from engine.workspace import Workspace, write_json
+
+PHOTOS = "photos.json"
+"""In the folder of a batch's job: the photos that it goes through."""
 
 
 def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
     """Do one job in the worker process.
 
     Args:
-        kind: `tune`, `estimate`, `restore`, `batch` or `compare`.
+        kind: `tune`, `estimate`, `restore`, `vary`, `batch` or `compare`.
         arguments: `workspace` and what the verb needs, as plain values.
         folder: the job's own.
         report: followed by whoever reads the job.
@@ -33,11 +36,21 @@ def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> 
         found = estimate_tuning(workspace, arguments["person"], arguments["recipe"], **tried)
         return {**asdict(found), "free_on_card": _free_on_card(workspace, **tried)}
     if kind == "restore":
-        return restore(workspace, _asked(arguments), report)
+        return restore(workspace, replace(_asked(arguments), glimpses=Path(arguments["out"])), report)
+    if kind == "vary":
+        asked = replace(_asked(arguments), glimpses=Path(arguments["out"]))
+        return {"results": vary(workspace, asked, int(arguments["count"]), report)}
     if kind == "batch":
         from engine.studio.batch import restore_folder
 
-        made = restore_folder(workspace, Path(arguments["photo"]), _asked(arguments), report)
+        made = restore_folder(
+            workspace,
+            Path(arguments["photo"]),
+            _asked(arguments),
+            report,
+            skip_done=bool(arguments.get("skip_done", True)),
+            begun=lambda names: write_json(folder / PHOTOS, list(names)),
+        )
         if made.stopped:
             raise Cancelled  # what became of each file stands in the job's events
         return made.as_json()

@@ -41,7 +41,8 @@ def compare(
         typer.Option("--damage", metavar="NAME", help="Damage the clean PHOTO by a preset first; may be repeated."),
     ] = None,
     truth: Annotated[
-        Path | None, typer.Option("--truth", readable=False, help="The same photo undamaged, of the same size.")
+        Path | None,
+        typer.Option("--truth", readable=False, help="The same photo undamaged, of the same size or shape."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the noise.")] = 0,
     face: Annotated[int | None, typer.Option("--face", help="Which face, from 1; else the person's own.")] = None,

@@ -2,8 +2,9 @@
 
 A component of ours for Gradio's `gr.HTML`: a template, a style sheet and scripts, one a subject, all of them files of
 this package that the page carries in its head. It shows one JSON value, which `value` makes, and tells by events what
-somebody did: `picked` (a pane's id), `stepped` (to the next photo), `marked`, `chosen`, `dropped`, `refused`. Text is
-only ever set as text, so the name of a file or a person cannot become markup.
+somebody did: `picked` (a pane's id), `stepped` (to the next photo), `marked`, `painted`, `chosen`, `dropped`,
+`gathered` (several photos), `refused`. Text is only ever set as text, so the name of a file or a person cannot become
+markup.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ HERE = Path(__file__).resolve().parent
 MOST_PANES = 6
 """As many as there are keys for, and as a screen shows large enough to judge."""
 
-SCRIPTS = ("geometry.js", "panes.js", "lens.js", "marking.js", "around.js", "pointers.js", "keys.js", "viewer.js")
+SCRIPTS = tuple(
+    f"{name}.js" for name in ("geometry", "panes", "lens", "marking", "brush", "around", "pointers", "keys", "viewer")
+)
 """In the order in which each knows those before it."""
 
-EVENTS = ("picked", "stepped", "marked", "chosen", "dropped", "refused")
+EVENTS = ("picked", "stepped", "marked", "chosen", "dropped", "gathered", "refused", "painted")
 """Gradio lets Python listen to those events whose names stand in quotes in the component's script."""
 
 Share = tuple[float, float]
@@ -99,7 +102,8 @@ def value(
         face: left, top, right, bottom, as shares of the sides.
         eyes: both, the left of the picture first.
         references: shown beside the panes.
-        more: what the screen adds: `marks`, `faces`, `scale`, `facts`, `photos`, `stays`, `candidate`.
+        more: what the screen adds: `marks`, `faces`, `scale`, `facts`, `photos`, `stays`, `candidate`, `glimpse`,
+            and `strokes`, what was painted on the result, with `painted_on`, which result that is.
 
     Raises:
         ValueError: there are no panes, or too many.

@@ -72,6 +72,29 @@ window.likeness.panes = (() => {
     pane.layers.original.show(all[0]);
   }
 
+  // The face as it is while it is sampled, laid into the photo where it belongs; `scale` is that of the picture.
+  function glimpse(pane, seen, scale) {
+    const stack = pane.layers.own.stack;
+    const old = stack.querySelector(".lk-glimpse");
+    if (!seen) {
+      if (old) old.remove();
+      return;
+    }
+    if (old && old.getAttribute("src") === seen.src) return;
+    const image = make("img", { class: "lk-glimpse", alt: "", draggable: "false", decoding: "sync" });
+    const [a, b, c, d, e, f] = seen.matrix.map((part) => part * scale);
+    Object.assign(image.style, { width: seen.side + "px", height: seen.side + "px" });
+    image.style.transform = "matrix(" + [a, b, c, d, e, f].join(",") + ")";
+    image.src = seen.src;
+    image.decode().then(
+      () => {
+        stack.querySelectorAll(".lk-glimpse").forEach((shown) => shown.remove());
+        stack.append(image);
+      },
+      () => {},
+    );
+  }
+
   function layOut(pane, view) {
     const place = geometry.transform(view.at, view.scale, view.pane, view.size);
     for (const layer of Object.values(pane.layers)) {
@@ -87,5 +110,5 @@ window.likeness.panes = (() => {
     tag.hidden = !label;
   }
 
-  return { paneOf, pictureIn, fill, layOut, tell };
+  return { paneOf, pictureIn, fill, glimpse, layOut, tell };
 })();

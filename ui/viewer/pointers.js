@@ -1,6 +1,6 @@
 // What a mouse, a pen or fingers do on the canvas: the wheel and two fingers zoom, one moves a close picture or the line
 // of the split, a double click goes to actual pixels at that place and back.
-window.likeness.pointers = ({ canvas, any, view, marking, act }) => {
+window.likeness.pointers = ({ canvas, any, view, marking, brush, act }) => {
   const down = new Map();
   let drag = null;
   let pinch = null;
@@ -31,11 +31,19 @@ window.likeness.pointers = ({ canvas, any, view, marking, act }) => {
   }
 
   canvas.addEventListener("pointerdown", (event) => {
-    if (!any() || event.button !== 0 || event.target.closest(".lk-box, .lk-marking")) return;
+    if (!any() || event.button !== 0 || event.target.closest(".lk-box, .lk-marking, .lk-painting")) return;
     down.set(event.pointerId, event);
     if (down.size === 2) {
       drag = null;
+      brush.drop();
       pinch = { ...fingers(), scale: view().scale };
+      return;
+    }
+    // With Shift a close picture is moved, as without the brush.
+    if (brush.on() && !event.shiftKey && !event.target.closest(".lk-handle")) {
+      drag = { paints: true };
+      canvas.setPointerCapture(event.pointerId);
+      brush.down(shareAt(event));
       return;
     }
     const point = event.target.closest(".lk-point");
@@ -63,7 +71,8 @@ window.likeness.pointers = ({ canvas, any, view, marking, act }) => {
   });
 
   canvas.addEventListener("pointermove", (event) => {
-    if (any()) act.lookAt(shareAt(event));
+    if (!any()) return;
+    act.lookAt(shareAt(event));
     if (down.has(event.pointerId)) down.set(event.pointerId, event);
     if (pinch && down.size === 2) {
       const now = fingers();
@@ -72,7 +81,12 @@ window.likeness.pointers = ({ canvas, any, view, marking, act }) => {
       pinch.middle = now.middle;
       return;
     }
+    brush.hover(event, shareAt(event));
     if (!drag) return;
+    if (drag.paints) {
+      for (const each of event.getCoalescedEvents && event.getCoalescedEvents().length ? event.getCoalescedEvents() : [event]) brush.move(shareAt(each));
+      return;
+    }
     if (drag.point !== undefined) {
       marking.move(drag.point, shareAt(event));
       act.draw();
@@ -88,6 +102,7 @@ window.likeness.pointers = ({ canvas, any, view, marking, act }) => {
   });
 
   canvas.addEventListener("pointerup", (event) => {
+    if (drag && drag.paints) brush.up();
     if (drag && drag.picks >= 0 && down.has(event.pointerId)) act.pickPlace(drag.picks);
   });
   for (const kind of ["pointerup", "pointercancel"]) {
@@ -98,6 +113,8 @@ window.likeness.pointers = ({ canvas, any, view, marking, act }) => {
       canvas.classList.remove("grabbed");
     });
   }
+
+  canvas.addEventListener("pointerleave", () => brush.away());
 
   // At the whole picture a wheel turned outwards is left to the page.
   canvas.addEventListener(
@@ -113,6 +130,6 @@ window.likeness.pointers = ({ canvas, any, view, marking, act }) => {
   );
 
   canvas.addEventListener("dblclick", (event) => {
-    if (any() && !marking.on() && !event.target.closest(".lk-handle, .lk-box, .lk-marking")) act.flipZoom(inPane(event).point);
+    if (any() && !marking.on() && !brush.on() && !event.target.closest(".lk-handle, .lk-box, .lk-marking")) act.flipZoom(inPane(event).point);
   });
 };

@@ -87,6 +87,16 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
 
   const around = window.likeness.around({ find, words });
   const marking = window.likeness.marking({ element, words, canvas, view: viewed, draw: () => draw(), use: marked });
+  const brush = window.likeness.brush({
+    ...{ element, canvas, view: viewed, draw: () => draw() },
+    photo: () => size().map((side) => side / (value().scale || 1)),
+    shownPlaces: () => viewed().places,
+    use: (strokes) => trigger("painted", { strokes }),
+    left: () => {
+      draw();
+      find(".lk-paint-on").focus();
+    },
+  });
 
   // Every pixel is fetched a moment after the last move, so that decoding does not hold up the picture that comes first.
   const blunt = new Set();
@@ -123,6 +133,7 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
     drawHandle();
     drawBoxes(view);
     marking.lay();
+    brush.lay();
     around.drawStrip(value(), view, state.strip && several());
     find(".lk-strip").hidden = !(value().references || []).length || !several();
     find(".lk-strip [data-do]").setAttribute("aria-expanded", String(state.strip));
@@ -232,6 +243,9 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
     mark.hidden = !("marks" in value());
     mark.disabled = !value().marks;
     mark.setAttribute("aria-pressed", String(marking.on()));
+    const paint = find(".lk-paint-on");
+    paint.hidden = !value().strokes;
+    paint.setAttribute("aria-pressed", String(brush.on()));
     find(".lk-choose").hidden = marking.on() || ((value().panes || []).length < 3 && !value().photos);
     for (const [index, chip] of [...find(".lk-chips").children].entries()) {
       chip.setAttribute("aria-pressed", String(index === state.candidate));
@@ -351,6 +365,7 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
       return;
     }
     if (!marks) return;
+    brush.end();
     // A result may have been written larger than the photo that the marks belong to.
     const scale = value().scale || 1;
     marking.begin(marks, [width / scale, height / scale]);
@@ -368,6 +383,17 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
     if (what === "use") trigger("marked", { points });
     draw();
     find(".lk-mark").focus();
+  }
+
+  function paint(on = !brush.on()) {
+    if (!on) brush.end();
+    else if (value().strokes) {
+      marking.end();
+      brush.begin(value().strokes, value().painted_on, value().face);
+      if (state.zoom === "fit") zoomTo("face");
+      canvas.focus();
+    }
+    draw();
   }
 
   const DOES = {
@@ -409,6 +435,10 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
       marking.end();
     }
     if (!value().marks) marking.end();
+    if (!value().strokes || value().painted_on !== brush.paintedOn()) brush.end();
+    panes.forEach((pane, index) => views.glimpse(pane, index === 0 && list.length > 1 ? null : value().glimpse, value().scale || 1));
+    find(".lk-coming").hidden = !value().glimpse;
+    find(".lk-coming").textContent = value().glimpse ? value().glimpse.told : "";
     const arrived = list.length > 1 && state.seen === 1 && matchMedia("(max-width: 960px)").matches;
     state.seen = list.length;
     measure();
@@ -446,6 +476,7 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
   });
   gain.addEventListener("input", draw);
   find(".lk-mark").addEventListener("click", () => mark());
+  find(".lk-paint-on").addEventListener("click", () => paint());
   sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
   find(".lk-sheet dl").append(...props.shortcuts.flatMap(([keys, text]) => [make("dt", {}, ...keys.map((key) => make("kbd", { text: key }))), make("dd", { text })]));
 
@@ -470,7 +501,7 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
   });
 
   window.likeness.pointers({
-    ...{ canvas, any, view: viewed, marking },
+    ...{ canvas, any, view: viewed, marking, brush },
     act: {
       ...{ draw, splitTo, zoomAt },
       moveTo: (at) => {
@@ -494,10 +525,10 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
   });
 
   window.likeness.keys({
-    ...{ element, canvas, sheet, any, typing, marking, held },
+    ...{ element, canvas, sheet, any, typing, marking, brush, held },
     close: () => viewed().close,
     act: {
-      ...{ turnTo, turnLine, blink, difference, gainBy, lens, zoomTo, zoomBy, pick, swap, step, whole, help, mark },
+      ...{ turnTo, turnLine, blink, difference, gainBy, lens, zoomTo, zoomBy, pick, swap, step, whole, help, mark, paint },
       lensOn: () => state.lens,
       isWhole,
       strip: DOES.strip,
@@ -518,10 +549,10 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
   // The large picture is where people drop the photo; where it goes is for the screen to say.
   takeIn({
     zone: canvas,
-    ...{ upload, words, suffixes: props.suffixes, largest: props.largest, many: false },
+    ...{ upload, words, suffixes: props.suffixes, largest: props.largest, many: true },
     say: () => {},
     refuse: (text) => trigger("refused", { text }),
-    done: (paths) => trigger("dropped", { paths }),
+    done: (paths, of) => trigger(of > 1 ? "gathered" : "dropped", { paths }),
   });
 
   new ResizeObserver(() => {

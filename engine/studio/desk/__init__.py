@@ -10,19 +10,24 @@ They last as long as the desk is open.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine import images
 from engine.errors import EngineError
 from engine.jobs import Job
+from engine.results import path_beside
 from engine.studio.desk.clerk import Clerk
 from engine.studio.desk.damaged import Damaged, chosen_face
 from engine.studio.desk.references import References
 from engine.studio.desk.results import Results
+from engine.studio.exporting import export, named
 from engine.studio.finish import finish_from, knobs_of, read_finish
 from engine.studio.view import View
-from engine.workspace import trash
+from engine.workspace import FileRefused, new_id, trash
 
 if TYPE_CHECKING:
     from engine.people import Person
@@ -51,6 +56,7 @@ class Desk:
         self._references = References(studio, self._clerk, self.previews)
         self._damaged = Damaged(self._clerk, self.previews)
         self._results = Results(studio, self._clerk, self.previews)
+        self._saved = ("", "")
 
     def lay_out(self) -> None:
         """Begin to lay out what was on the desk when it was last closed.
@@ -107,6 +113,23 @@ class Desk:
             noted.job_read = noted.job_read or (job is not None and job.over)
             self._damaged.put(dropped)
 
+    def put_file(self, path: Path) -> None:
+        """Take a photo of this machine as the damaged one, by its path; it is copied.
+
+        Raises:
+            EngineError: it cannot be read.
+        """
+        source = named(str(path))
+        images.read_photo(source)
+        copy = self.uploads / new_id("file") / source.name
+        copy.parent.mkdir(mode=0o700)
+        try:
+            shutil.copyfile(source, copy)
+        except OSError as error:
+            raise FileRefused(f"{source} cannot be copied: {error.strerror or error}. Check the disk.") from error
+        with self._clerk.lock:
+            self._damaged.put(copy, str(source.absolute()))
+
     def choose_face(self, number: int | None) -> None:
         """Choose which face of the damaged photo is restored, from 1; None lets the person decide."""
         self._damaged.choose_face(number)
@@ -129,15 +152,24 @@ class Desk:
             self._clerk.write()
 
     def start(
-        self, *, options: Mapping[str, Any], recipe: str, seed: int, finish: Mapping[str, Any] | None = None
+        self,
+        *,
+        options: Mapping[str, Any],
+        recipe: str,
+        seed: int,
+        finish: Mapping[str, Any] | None = None,
+        prior: str = "pocket",
+        variations: int = 1,
     ) -> Job:
-        """Begin to restore the photo with the person.
+        """Begin to restore the photo with the person. What was painted on the shown result of it stays painted.
 
         Args:
             options: of the restorer, by name.
             recipe: of the tuning.
             seed: of the noise.
             finish: knobs of `FinishOptions`, by name.
+            prior: its name.
+            variations: how many results, with this seed and those after it.
 
         Raises:
             NothingToRestore: something is missing; the sentence says what.
@@ -156,9 +188,12 @@ class Desk:
             seed=seed,
             face=photo.chosen,
             chosen=chosen_face(photo),
-            finish=read_finish(finish or {}),
+            finish=replace(read_finish(finish or {}), mask=self._results.mask(photo)),
+            prior=prior,
+            variations=variations,
         )
-        knobs = {"options": dict(options), "recipe": recipe, "seed": seed, "finish": dict(finish or {})}
+        knobs: dict[str, Any] = {"options": dict(options), "recipe": recipe, "seed": seed}
+        knobs |= {"finish": dict(finish or {}), "prior": prior, "variations": variations}
         with self._clerk.lock:
             self._clerk.noted.job, self._clerk.noted.job_read = job.id, False
             self.keep_knobs(knobs)
@@ -213,19 +248,63 @@ class Desk:
         """
         self._results.refit(self._damaged.photo, finish)
 
-    def take_settings(self) -> None:
-        """Set the knobs as the result that is shown was made.
+    def brush(self, strokes: Sequence[Any]) -> None:
+        """Keep the photo where it was painted on the shown result, at once; see `refit`.
+
+        Args:
+            strokes: all of them, as `brush.read_strokes` takes them; none shows the whole restored face again.
 
         Raises:
-            NothingToRestore: no result is shown.
+            BadStroke: a stroke that cannot be.
+        """
+        self._results.brush(self._damaged.photo, strokes)
+
+    def choose_result(self, name: str) -> None:
+        """Show one of the results of the photo, by its id."""
+        self._results.choose(self._damaged.photo, name)
+
+    def open_result(self, name: str) -> None:
+        """Put the photo of any result on the desk, such as one of a folder, and show the result.
+
+        Raises:
+            NoSuchJob: there is none.
+            EngineError: its photo cannot be read any more.
+        """
+        self.put_file(self._results.open(name))
+
+    def export(self, folder: str) -> Path:
+        """Save the shown result with its provenance into a folder; "" is beside the photo that it was made of.
+
+        Raises:
+            NothingToRestore: no result is shown, or it is still being written, or nobody knows where the photo lies.
+            NotExported: see there.
+        """
+        file, photo = self._results.file(), self._damaged.photo
+        if file is None:
+            raise NothingToRestore("There is no finished result to save yet. Restore the photo first.")
+        if not folder and not self._damaged.source:
+            name = photo.file.name if photo is not None else "The photo"
+            raise NothingToRestore(f"Where {name} lies is not known, since it was dropped. Name a folder.")
+        place = export(file, path_beside(file), named(folder) if folder else Path(self._damaged.source).parent)
+        with self._clerk.lock:
+            self._saved = (self._clerk.noted.result, str(place))
+            if folder:
+                self._clerk.noted.folder = folder
+                self._clerk.write()
+        return place
+
+    def take_settings(self, name: str = "") -> None:
+        """Set the knobs as a result of the photo was made: the one of an id, or the one that is shown.
+
+        Raises:
+            NothingToRestore: there is no such result.
         """
         with self._clerk.lock:
-            shown = self._results.shown()
-            if shown is None:
+            known = self._results.told(self._damaged.photo, name)
+            if known is None:
                 raise NothingToRestore("No result is shown whose settings could be taken. Restore the photo first.")
-            known = shown.provenance
             taken = {"options": dict(known["options"]), "seed": int(known["seed"]), "recipe": str(known["recipe"])}
-            taken["finish"] = knobs_of(finish_from(known["finish"]))
+            taken |= {"finish": knobs_of(finish_from(known["finish"])), "prior": str(known["prior_name"])}
             self.keep_knobs({**self._clerk.noted.knobs, **taken})
 
     def forget_person(self, *, names: Sequence[str], jobs: Sequence[str]) -> None:
@@ -254,7 +333,7 @@ class Desk:
         """Give what lies on the desk now."""
         with self._clerk.lock:
             job, noted, photo = self._results.follow(), self._clerk.noted, self._damaged.photo
-            results = self._results.of(photo)
+            results = self._results.tries(photo)
             return View(
                 person=noted.person,
                 known=self._references.known,
@@ -267,8 +346,13 @@ class Desk:
                 job=job,
                 result=self._results.shown(),
                 results=len(results),
-                result_number=results.index(noted.result) + 1 if noted.result in results else 0,
+                result_number=next((n for n, one in enumerate(results, 1) if one.shown), 0),
                 knobs=noted.knobs,
+                tries=results,
+                glimpse=self._results.glimpse(photo, job),
+                source=self._damaged.source,
+                folder=noted.folder,
+                saved=self._saved[1] if self._saved[0] == noted.result else "",
             )
 
     @property

@@ -21,7 +21,8 @@ class Noted:
 
     person: str = ""
     photo: dict[str, Any] | None = None
-    """`file` in the desk's folder, `faces` as `asdict` gives them, and which is `chosen`."""
+    """`file` in the desk's folder, `faces` as `asdict` gives them, which is `chosen`, and the `source`, the path of the
+    photo on this machine, "" for one that was dropped."""
     job: str = ""
     """The last one."""
     job_read: bool = False
@@ -30,6 +31,8 @@ class Noted:
     newest: str = ""
     """The last job that finished; its result was put up once, and may have made room for an older one since."""
     knobs: dict[str, Any] = field(default_factory=dict[str, Any])
+    folder: str = ""
+    """Where a result was last saved to."""
 
 
 class Clerk:
@@ -100,7 +103,12 @@ class Clerk:
             found: dict[str, Any] = read_json(file)
             photo: dict[str, Any] | None = found["photo"]
             if photo is not None:
-                photo = {"file": str(photo["file"]), "faces": list(photo["faces"]), "chosen": photo["chosen"]}
+                photo = {
+                    "file": str(photo["file"]),
+                    "faces": list(photo["faces"]),
+                    "chosen": photo["chosen"],
+                    "source": str(photo.get("source", "")),
+                }
             return Noted(
                 str(found["person"]),
                 photo,
@@ -109,6 +117,7 @@ class Clerk:
                 str(found["result"]),
                 str(found.get("newest", found["result"])),
                 dict(found["knobs"]),
+                str(found.get("folder", "")),
             )
         except (EngineError, KeyError, TypeError, ValueError) as error:
             log.warning("the desk is laid out empty: %s", error)

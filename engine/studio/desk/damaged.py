@@ -35,12 +35,18 @@ class Damaged:
             self._coming += 1
             self._clerk.hand_over("photo", self._lay_out)
 
-    def put(self, file: Path) -> None:
-        """Take a dropped file as the damaged photo."""
+    def put(self, file: Path, source: str = "") -> None:
+        """Take a dropped file as the damaged photo; it is moved. `source` is where it was copied from, if it was."""
         with self._clerk.lock:
             self._coming += 1
             self._clerk.forget_all("photo")
-        self._clerk.hand_over("photo", self._take, file)
+        self._clerk.hand_over("photo", self._take, file, source)
+
+    @property
+    def source(self) -> str:
+        """Path of the photo on this machine; "" where it was dropped, which does not tell."""
+        noted = self._clerk.noted.photo
+        return str(noted.get("source", "")) if noted is not None else ""
 
     def take_off(self) -> None:
         """Take the photo off the desk and delete the desk's copy."""
@@ -82,7 +88,7 @@ class Damaged:
             noted["faces"], noted["chosen"] = [asdict(face) for face in faces], corrected + 1
             self._clerk.write()
 
-    def _take(self, file: Path) -> None:
+    def _take(self, file: Path, source: str) -> None:
         try:
             photo = images.read_photo(file)
             folder = self._clerk.folder / new_id("photo")
@@ -97,7 +103,12 @@ class Damaged:
             old = self._clerk.noted.photo
             # The photo is shown at once; its faces follow.
             self.photo = DamagedPhoto(kept, photo.width, photo.height, proxy, ())
-            self._clerk.noted.photo = {"file": f"{folder.name}/{kept.name}", "faces": [], "chosen": None}
+            self._clerk.noted.photo = {
+                "file": f"{folder.name}/{kept.name}",
+                "faces": [],
+                "chosen": None,
+                "source": source,
+            }
             self._clerk.write()
         if old is not None:
             self._remove(self._clerk.folder / old["file"])
