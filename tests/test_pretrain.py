@@ -169,6 +169,19 @@ def test_batches_made_ahead_are_those_made_alone(faces):
     assert len(ahead) == 6
 
 
+def test_where_colours_are_asked_for_the_caption_says_so(faces):
+    rng = np.random.default_rng(3)
+    drawn = [data.draw_sample(faces, 128, rng) for _ in range(150)]
+    edited = [sample for sample in drawn if sample.edited]
+    assert 8 <= len(edited) <= 45
+    said = {sample.caption.split(" photo")[0] for sample in edited}
+    assert said == {"a colour", "a black and white"}
+    for sample in edited:
+        target_is_grey = float(np.ptp(sample.good, axis=2).mean()) < 0.02
+        assert target_is_grey == sample.caption.startswith("a black and white")
+    assert not any(data.draw_sample(faces, 128, rng, captioned=False).edited for _ in range(40))
+
+
 def test_captions_say_grey_of_grey_pictures_only(tmp_path):
     rng = np.random.default_rng(0)
     grey = {data.caption(grey=True, rng=rng) for _ in range(100)}

@@ -94,17 +94,21 @@ class Sample:
     bad: NDArray[np.float32]
     """Like `good`, damaged."""
     caption: str
+    edited: bool = False
+    """Whether only the caption tells that `good` has other colours than `bad`."""
 
 
 COLOURED = 0.12
 """Share of colour faces whose damaged half is grey while the caption asks for colour, so that it can be asked for."""
+GREYED = 0.05
+"""Share of colour faces that are to become grey since the caption says so."""
 
 
 def draw_sample(faces: FaceFolder, size: int, rng: np.random.Generator, *, captioned: bool = True) -> Sample:
     """Draw one pair from the people to train on.
 
-    Where a caption is read, some pairs turn grey into colour, and their caption always says so: without being asked, a
-    grey photo stays grey.
+    Where a caption is read, some pairs turn grey into colour or colour into grey, and their caption always says so:
+    without being asked, a photo stays as it is.
 
     Faces are varied by crop, scale, mirror, tone and grey. At sizes below 256 the crop is a random part of the face at
     a random scale, so that a network trained small has seen both whole faces and full-size texture.
@@ -134,14 +138,18 @@ def draw_sample(faces: FaceFolder, size: int, rng: np.random.Generator, *, capti
         if rng.random() < 0.4:
             good = degrade.toned(good, rng)
     bad = good
-    coloured = captioned and not grey and rng.random() < COLOURED
-    if coloured:
-        bad = np.repeat(good @ np.array([[0.299], [0.587], [0.114]], np.float32), 3, axis=2)
+    asked = rng.random() if captioned and not grey else 1.0
+    edited = asked < COLOURED + GREYED
+    if edited:
+        plain = np.repeat(good @ np.array([[0.299], [0.587], [0.114]], np.float32), 3, axis=2)
+        grey = asked >= COLOURED
+        good, bad = (plain, good) if grey else (good, plain)
     if rng.random() < 0.35:
         bad = degrade.age(bad, rng, face_size=scaled_to)
     if rng.random() < 0.95:
         bad = degrade.degrade(bad, rng, face_size=scaled_to)
-    return Sample(np.ascontiguousarray(good), np.ascontiguousarray(bad), caption(grey=grey, rng=rng, say=coloured))
+    said = caption(grey=grey, rng=rng, say=edited)
+    return Sample(np.ascontiguousarray(good), np.ascontiguousarray(bad), said, edited)
 
 
 CAPTION_WORDS = ("a", "photo", "of", "person", "man", "woman", "child", "colour", "black", "and", "white")
@@ -169,6 +177,8 @@ class Batch:
     good: Any
     bad: Any
     captions: list[str]
+    edited: Any
+    """`(N,)`, bool; see `Sample.edited`."""
 
 
 def batch(faces: FaceFolder, *, size: int, count: int, seed: int, step: int, captioned: bool = True) -> Batch:
@@ -184,7 +194,8 @@ def stacked(drawn: list[Sample]) -> Batch:
     def tensor(pictures: list[NDArray[np.float32]]) -> Any:
         return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous() * 2 - 1
 
-    return Batch(tensor([d.good for d in drawn]), tensor([d.bad for d in drawn]), [d.caption for d in drawn])
+    edited = torch.tensor([d.edited for d in drawn])
+    return Batch(tensor([d.good for d in drawn]), tensor([d.bad for d in drawn]), [d.caption for d in drawn], edited)
 
 
 def batches(

@@ -298,6 +298,9 @@ def prior_loss(prior: Prior, pairs: Batch, draw: torch.Generator) -> Tensor:
     the levels lie in the lower 65 % of the schedule, which is where sampling from a noised clean start works.
     The weight is the square root of the signal-to-noise ratio, held between 0.1 and 5 (after Min-SNR, arXiv
     2303.09556).
+
+    Where only the caption tells which colours are wanted, the noise is laid over the cleaned picture, as in sampling,
+    and the caption is never dropped: a noised target would show its colours, and words nobody needs are not learned.
     """
     good, bad = (b.to(prior.device, memory_format=torch.channels_last) for b in (pairs.good, pairs.bad))
     n = len(pairs.captions)
@@ -308,8 +311,9 @@ def prior_loss(prior: Prior, pairs: Batch, draw: torch.Generator) -> Tensor:
     t = (torch.rand(n, generator=draw) * torch.where(low, 650.0, 1000.0)).long().to(prior.device)
     noise = torch.randn(target.shape, generator=draw).to(prior.device, memory_format=torch.channels_last)
     levels = noising(prior)
-    noisy = levels.add_noise(target, noise, t)
-    dropped = torch.rand(n, generator=draw) < DROP_CAPTION
+    edited = pairs.edited.to(prior.device)
+    noisy = levels.add_noise(torch.where(edited.view(-1, 1, 1, 1), condition, target), noise, t)
+    dropped = (torch.rand(n, generator=draw) < DROP_CAPTION) & ~pairs.edited
     captions = ["" if d else c for c, d in zip(pairs.captions, dropped.tolist(), strict=True)]
     context = prior.text.encode([*captions, ""])
     keep_guide = (torch.rand(n, generator=draw) >= DROP_GUIDE).float().to(prior.device)
