@@ -67,7 +67,7 @@ def connect(
         return page.updates(given[page.seen])
 
     def take(event: gr.EventData) -> None:
-        path = str(event.path)
+        path = str(event.place)
         if named(path).is_file():
             desk.put_file(Path(path))
         else:

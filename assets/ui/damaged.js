@@ -99,7 +99,7 @@ const named = find(".lk-named form");
 named.addEventListener("submit", (event) => {
   event.preventDefault();
   const path = named.elements.path.value.trim();
-  if (path) trigger("named", { path });
+  if (path) trigger("named", { place: path }); // Gradio takes a "path" for a file of its own
 });
 watch("value", show);
 show();

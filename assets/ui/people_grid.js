@@ -216,14 +216,16 @@ function makeGrid({ scroller, inner, sayTile, headOf, changed, opened, hovered, 
 
   const tileAt = (target) => (target.closest ? target.closest(".lk-pf") : null);
 
+  let clicked = "";
   inner.addEventListener("click", (event) => {
     const element = tileAt(event.target);
     if (!element) return;
-    choose(element.dataset.id, { toggle: event.ctrlKey || event.metaKey, extend: event.shiftKey });
-  });
-  inner.addEventListener("dblclick", (event) => {
-    const element = tileAt(event.target);
-    if (element) opened(element.dataset.id);
+    const { id } = element.dataset;
+    // The first click may have drawn the tile anew, and then the browser sees no double click on it.
+    const again = event.detail === 2 && id === clicked;
+    clicked = id;
+    if (again) opened(id);
+    else choose(id, { toggle: event.ctrlKey || event.metaKey, extend: event.shiftKey });
   });
   inner.addEventListener("pointerover", (event) => {
     const element = tileAt(event.target);

@@ -41,7 +41,7 @@ def forget(desk: Desk, person: str) -> Deleted:
                 f"{gone[0].name} cannot be deleted while a job is at work on them ({job.kind}). Stop it first, or wait "
                 "until it is done."
             )
-    desk.forget_person(names=[one.name for one in gone], jobs=[job.id for job in jobs])
+    desk.forget_people(gone, jobs=[job.id for job in jobs])
     return delete_everything(studio.workspace, studio.people, gone[0], SilentReport())
 
 

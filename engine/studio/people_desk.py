@@ -95,6 +95,7 @@ class PeopleDesk:
         self._seen_at = 0.0
         self._view = PeopleView((), 0, self._place, (), (), None, None, None, None, None, None, (), 0)
         self._sorting: Sorting | None = None
+        desk.when_forgotten.append(self._let_go)
 
     def close(self) -> None:
         """End what is being taken in after the photos it is at; what was taken in stays."""
@@ -228,6 +229,10 @@ class PeopleDesk:
         deleted = forgetting.forget(self.desk, person)
         self._still_there()
         return deleted
+
+    def _let_go(self, people: frozenset[str]) -> None:
+        if self._place in people:
+            self.open("")
 
     def look(self, reference: str) -> None:
         """Show the whole photo of a face of the open place; "" closes it."""

@@ -11,7 +11,7 @@ They last as long as the desk is open.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,8 @@ class Desk:
         self._damaged = Damaged(self._clerk, self.previews)
         self._results = Results(studio, self._clerk, self.previews)
         self._saved = ("", "")
+        self.when_forgotten: list[Callable[[frozenset[str]], None]] = []
+        """Called with the ids of people who are about to be deleted, so that other screens let go of them too."""
 
     def lay_out(self) -> None:
         """Begin to lay out what was on the desk when it was last closed.
@@ -307,14 +309,16 @@ class Desk:
             taken |= {"finish": knobs_of(finish_from(known["finish"])), "prior": str(known["prior_name"])}
             self.keep_knobs({**self._clerk.noted.knobs, **taken})
 
-    def forget_person(self, *, names: Sequence[str], jobs: Sequence[str]) -> None:
-        """Take somebody who is deleted off the desk, with the damaged photo if it was restored with them.
+    def forget_people(self, people: Sequence[Person], *, jobs: Sequence[str]) -> None:
+        """Take people who are deleted off the desk, with the damaged photo if it was restored with them.
 
         Args:
-            names: theirs.
+            people: who goes.
             jobs: ids of the jobs that are deleted with them.
         """
-        gone = {name.casefold() for name in names}
+        for listener in self.when_forgotten:
+            listener(frozenset(one.id for one in people))
+        gone = {one.name.casefold() for one in people}
         with self._clerk.lock:
             noted = self._clerk.noted
             here = noted.person.casefold() in gone
