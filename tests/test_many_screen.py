@@ -191,6 +191,7 @@ def test_own_presets_are_kept_and_deleted_and_a_result_is_saved_beside_nothing_b
     assert len(list(tmp_path.glob("*-restored.png"))) == len(list(tmp_path.glob("*-restored.png.json"))) == 1
 
 
+@pytest.mark.long
 def test_a_folder_of_twenty_is_stopped_goes_on_and_names_its_three_broken_files(
     varied: App, browser_page: Page, folder: Path, console_errors: list[str]
 ) -> None:
