@@ -151,6 +151,16 @@ def restore_folder(
     return Batch(folder, tuple(rows), len(photos) - len(rows), ended, stopped)
 
 
+def photos_in(folder: Path) -> list[Path]:
+    """Give the photos that `restore_folder` would go through: all in a folder but for results that lie among them.
+
+    Raises:
+        FolderUnreadable, NoPhotosFound: see `images.list_photos`.
+    """
+    earlier = _Earlier(folder, folder, skip_done=False)
+    return [photo for photo in images.list_photos(folder) if not earlier.is_result(photo)]
+
+
 def _restored(ready: Ready, asked: Asked, folder: Path, earlier: _Earlier, report: Report) -> FileRow:
     """Restore one photo, or find that it is done; `asked.out` is the folder of the result."""
     photo = asked.photo

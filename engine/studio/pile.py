@@ -14,6 +14,7 @@ from typing import Any
 from engine import images
 from engine.errors import EngineError
 from engine.jobs import Event, Job, NoSuchJob
+from engine.studio.batch import photos_in
 from engine.studio.desk import Desk, NothingToRestore
 from engine.studio.exporting import named
 from engine.studio.finish import read_finish
@@ -101,7 +102,7 @@ class Pile:
         place = named(folder)
         if not place.is_absolute():
             raise NothingToRestore(f"{folder} does not say where it lies. Write the whole path of the folder.")
-        count = len(images.list_photos(place))
+        count = len(photos_in(place))
         with self._lock:
             self._chosen = (str(place), count)
 
