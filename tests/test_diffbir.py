@@ -314,6 +314,17 @@ def test_a_stored_network_that_was_changed_is_refused_and_the_former_state_kept(
     assert load("diffbir-v1-face", shelf, device="cpu", widths=TOY).name == "diffbir-v1-face"
 
 
+@pytest.mark.parametrize("name", ["swinir", "scunet"])
+def test_a_cleaner_has_the_numbers_of_its_file_and_no_others(name, tmp_path):
+    from engine.prior.diffbir.cleaners import read_cleaner
+
+    given = files.cleaner(name)
+    read = read_cleaner(given, tmp_path).network.state_dict()
+    renamed = {key.replace("conv_first.1.", "conv_first."): tensor for key, tensor in given.items()}
+    shared = read.keys() & renamed.keys()
+    assert len(shared) == len(read) and all(torch.equal(read[key], renamed[key]) for key in shared)
+
+
 def test_storing_that_is_stopped_or_has_no_room_leaves_nothing(tmp_path, monkeypatch):
     def tick(done, total):
         raise Cancelled
