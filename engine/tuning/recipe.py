@@ -141,7 +141,7 @@ class Pivot:
 class CleanerPivot(Pivot):
     """Tuning the cleaner to the person: the network that decides most of a face, and the first to lose who it is."""
 
-    steps: int = _field(150, "steps", "Optimiser steps.", MEASURED, low=1, high=100_000)
+    steps: int = _field(300, "steps", "Optimiser steps.", MEASURED, low=1, high=100_000)
     rate: float = _field(4e-4, "per step", "Learning rate at its height.", MEASURED, low=0, high=10)
     method: str = _field(
         "full",
@@ -162,8 +162,8 @@ class CleanerPivot(Pivot):
         high=512,
     )
     class_batch: int = _field(
-        1, "pictures", "Generic faces beside each batch, so that others are still cleaned; 0 is none.", MEASURED,
-        low=0, high=64,
+        0, "pictures", "Generic faces beside each batch, so that others are cleaned no worse; 0 is none.",
+        "the person's cleaner cleans the person alone", low=0, high=64,
     )  # fmt: skip
     class_faces: int = _field(40, "pictures", "Generic faces to draw from.", MEASURED, low=1, high=10_000)
     class_weight: float = _field(1.0, "", "Weight of their loss.", MEASURED, low=0, high=10)

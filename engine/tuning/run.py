@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import math
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -32,7 +31,7 @@ from engine.tuning.optimisers import optimiser_of, set_rate
 from engine.tuning.recipe import PARTS, BadRecipe, Recipe, check
 from engine.tuning.recipe_files import recipe_from
 from engine.tuning.references import HELD_OUT_FROM, Chosen, choose
-from engine.tuning.steps import Stage, is_large
+from engine.tuning.steps import Stage, gradients, is_large, update
 from engine.tuning.tuned import TunedModel, fingerprint_of, write_part, write_tuned
 from engine.tuning.views import NoFaces
 from engine.weights import WeightFile
@@ -270,23 +269,16 @@ class _Run:
         drawn = now.draw(self.step, self.retries)
         self.optimiser.zero_grad(set_to_none=True)
         try:
-            total = 0.0
-            for begin in range(0, len(drawn), self.room):
-                loss = now.losses(drawn.part(slice(begin, begin + self.room))).sum() / len(drawn)
-                loss.backward()
-                total += float(loss.detach())
+            total = gradients(now, drawn, self.room)
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
             self.optimiser.zero_grad(set_to_none=True)
             self._smaller()
             return None
-        trained = [p for group in self.optimiser.param_groups for p in group["params"]]
-        length = float(torch.nn.utils.clip_grad_norm_(trained, 1.0))
-        if not math.isfinite(total) or not math.isfinite(length):
+        if not update(self.optimiser, total):
             self._go_back()
             return None
-        self.optimiser.step()
         return total
 
     def _measure(self, loss: float, passed: float) -> None:
