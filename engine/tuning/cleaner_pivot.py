@@ -8,6 +8,7 @@ them. Neither arXiv 2312.17234 nor its release tunes it; what it is worth stands
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -94,6 +95,10 @@ class CleanerStage:
         share = torch.where(drawn.kind == PERSON, 1.0, self.pivot.class_weight).to(made.device)
         errors = picture_errors(made, drawn.target, drawn.mask, self.pivot.outside_weight)
         return share * errors.add(FLOOR).log()
+
+    def charted(self, loss: float) -> float:
+        """See `steps.Stage.charted`: the geometric mean of the pictures' errors."""
+        return math.exp(min(loss, 0.0))
 
     def groups(self) -> list[dict[str, Any]]:
         """See `steps.Stage.groups`."""

@@ -108,6 +108,10 @@ class GuideStage:
         weight = level_weights(prior, self._levels, t, self.pivot)
         return weight * picture_errors(made, target, drawn.mask[rows], self.pivot.outside_weight)
 
+    def charted(self, loss: float) -> float:
+        """See `steps.Stage.charted`."""
+        return loss
+
     def groups(self) -> list[dict[str, Any]]:
         """See `steps.Stage.groups`."""
         return [{"params": list(self.parameters().values()), "share": 1.0}]

@@ -237,8 +237,8 @@ class _Run:
                 if loss is None:
                     continue
                 self.step += 1
-                self.losses[now.name].append(round(loss, 6))
-                self._measure(loss, self.seconds - begun)
+                self.losses[now.name].append(round(now.charted(loss), 6))
+                self._measure(now.charted(loss), self.seconds - begun)
                 asked = self.look_asked()
                 if self.step in check_at:
                     self._check()

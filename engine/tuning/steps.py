@@ -64,6 +64,10 @@ class Stage(Protocol):
         """Give the weighted loss of each picture, `(N,)`, with gradients."""
         ...
 
+    def charted(self, loss: float) -> float:
+        """Give a step's loss as a chart has it, as a squared error whatever is minimised."""
+        ...
+
     def groups(self) -> list[dict[str, Any]]:
         """Give the parameters that are trained, in groups with their `share` of the rate."""
         ...

@@ -150,6 +150,10 @@ class TextStage:
         share = alpha_bar_at(self._levels, drawn.t[rows], made).sqrt().flatten()
         return out.index_put((rows,), self.pivot.identity_weight * share * away)
 
+    def charted(self, loss: float) -> float:
+        """See `steps.Stage.charted`."""
+        return loss
+
     def groups(self) -> list[dict[str, Any]]:
         """See `steps.Stage.groups`."""
         made = [{"params": list(adapters.trained_of(self.denoiser, self.prior.denoiser).values()), "share": 1.0}]
