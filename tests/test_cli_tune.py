@@ -86,14 +86,23 @@ def test_a_person_is_estimated_tuned_tuned_further_exported_and_put_in_the_place
 
     said("people", "add", "Ann", *sample_faces[:3])
     recipe = tmp_path / "one-step.json"
-    chosen = ("text.steps=1", "text.views=1", "text.class_faces=1", "text.batch=1", "guide.steps=1", "guide.batch=1")
+    chosen = (
+        "cleaner.steps=1",
+        "cleaner.batch=1",
+        "text.steps=1",
+        "text.views=1",
+        "text.class_faces=1",
+        "text.batch=1",
+        "guide.steps=1",
+        "guide.batch=1",
+    )
     chosen += ("guide.views=1", "guide.face_count=1")
     here(capsys, "recipes", "save", "standard", recipe, *(part for one in chosen for part in ("--set", one)))
     estimated = said("tune", "Ann", "--recipe", recipe, "--estimate").value
     assert estimated["estimate"]["seconds"] > 0 and estimated["tuned"] == ""
     assert not list((tmp_path / "home" / "people").glob("*/tuned/*"))
     first = said("tune", "Ann", "--recipe", recipe).value
-    assert first["parts"] == ["text", "guide"] and "none is held out" in first["notes"][0]
+    assert first["parts"] == ["cleaner", "text", "guide"] and "none is held out" in first["notes"][0]
     more = said("tune", "Ann", "--recipe", recipe, "--more", "1").value
     assert more["tuned"] == first["tuned"] and more["fingerprint"] != first["fingerprint"]
     lora = tmp_path / "ann.safetensors"
