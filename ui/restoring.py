@@ -107,8 +107,10 @@ def show(desk: Desk, view: View, follower: Follower) -> dict[str, Any]:
     if job is not None and _runs(job):
         return {"running": True, **progress_of(job, follower)}
     end = end_of(job) if job is not None and not desk.job_read else ""
+    asks = bool(view.person) and ready(view) and not desk.consented
     return {
         "running": False,
+        "consent": f"{say('consent_by_restoring', name=view.person)} {say('consent_note')}" if asks else "",
         "hint": _missing(view) or ("" if view.result or job is not None else say("ready_new")),
         "notice": end,
         "bad": job is not None and job.state == "failed",
