@@ -292,7 +292,7 @@ def test_no_dialog_keeps_anybody_from_using_it(varied: App, browser_page: Page, 
 
     page.locator("#presets input").fill("Half done")
     page.get_by_role("button", name="Knobs").click()
-    page.get_by_role("button", name="More", exact=True).click()
+    page.locator("#more-knobs > button").click()
     look("presets and knobs")
     page.get_by_role("button", name="Save to").click()
     page.get_by_label("Folder", exact=True).wait_for()
@@ -369,7 +369,7 @@ def test_uncertainty_is_a_layer_where_it_can_be_believed_and_a_sentence_where_no
             kept.write_text(json.dumps({**told, "correlations": dict.fromkeys(told["correlations"], correlation)}))
         page.get_by_role("button", name="Restore", exact=True).click()
         page.locator("#work .lk-stop").wait_for()
-        page.locator("#work .lk-stop").wait_for(state="detached", timeout=LONG)
+        page.locator("#work .lk-stop").wait_for(state="hidden", timeout=LONG)
         (new,) = set(varied.home.rglob("runs/*/uncertainty.json")) - before
         said = json.loads(new.read_text())["sentence"]
         notes.locator("li", has_text=said).wait_for()

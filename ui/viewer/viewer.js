@@ -18,7 +18,8 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
   const GAP = 2;
   const state = {
     ...{ view: "", line: "across", zoom: "fit", scale: 1, at: [0.5, 0.5], split: 0.5, room: [1, 1], dense: 1 },
-    ...{ held: false, flipped: false, difference: false, lens: false, doubt: false, look: [0.5, 0.5], strip: true },
+    ...{ held: false, flipped: false, difference: false, lens: false, doubt: false, look: [0.5, 0.5] },
+    strip: !matchMedia("(min-width: 961px) and (max-height: 800px)").matches, // there the picture needs the room
     ...{ select: 0, candidate: 0, picked: "", held_against: "", photo: null, seen: 0 },
   };
 
