@@ -44,8 +44,10 @@ REFERENCES = 3
 """Good photos that are damaged and restored to find the correlation."""
 SOFT = 1 / 64
 """Standard deviation of the blur of spread and error, as a share of the crop's side: a pixel alone says nothing."""
-FULL = 16.0
-"""Spread, of 255, that is shown as strongly as can be."""
+FULL = 99.0
+"""Percentile of the spread in the head that is shown as strongly as can be: which places, not how much, is asked."""
+LEAST_FULL = 1.0
+"""The least spread, of 255, that is shown so strongly; below it nobody sees a difference."""
 COLOUR = (255, 115, 0)
 """Of the layer: no tone that a face has."""
 VERSION = 1
@@ -60,8 +62,9 @@ NOT_WORTH = (
     "the variations did not differ where they were wrong (correlation {found:.2f}; {wanted:.1f} is needed)."
 )
 WORTH_IT = (
-    "Uncertainty shows where the variations differ. On {photos} of {name}, damaged and restored in the same "
-    "way, that was where they were wrong, with a correlation of {found:.2f} (1 is always, 0 is chance)."
+    "Uncertainty shows where the variations differ, strongest where by {most:.0f} of 255. On {photos} of {name}, damaged "
+    "and restored in the same way, that was where they were wrong, with a correlation of {found:.2f} (1 is always, 0 is "
+    "chance)."
 )
 
 
@@ -227,7 +230,9 @@ def _judged(ready: Ready, asked: Asked, told: Sequence[Mapping[str, Any]], repor
     size = faces[0].shape[0]
     place = told[0]["face"]
     crop = FaceCrop(faces[0], np.array(place["from_photo"], np.float64), size, face_from_json(place))
-    strength = np.clip(spread(faces) * 255 / FULL, 0, 1) * head_mask(crop)
+    apart, head = spread(faces) * 255, head_mask(crop)
+    most = max(LEAST_FULL, float(np.percentile(apart[head > 0.5], FULL)))
+    strength = np.clip(apart / most, 0, 1) * head
     veil = images.Photo(
         np.tile(np.array(COLOUR, np.uint8), (size, size, 1)),
         np.rint(strength * 255).astype(np.uint8),
@@ -237,7 +242,7 @@ def _judged(ready: Ready, asked: Asked, told: Sequence[Mapping[str, Any]], repor
     )
     (asked.out / PICTURE).unlink(missing_ok=True)
     picture = images.save_photo(veil, asked.out / PICTURE)
-    return Uncertainty(WORTH_IT.format(**words), found, picture, size, to_photo(crop, size))
+    return Uncertainty(WORTH_IT.format(**words, most=most), found, picture, size, to_photo(crop, size))
 
 
 def _known(folder: Path) -> dict[str, float]:
