@@ -195,7 +195,7 @@ def build(desk: Desk, library: PeopleDesk, rooms: Rooms, *, recipes: Sequence[st
         def opened() -> list[Any]:
             view: View = desk.view()
             kept = [*restoring.kept_knobs(third, view, recipes), *comparing.kept_knobs(bench, board.view(), view)]
-            return [*page.updates({}), *kept]
+            return [*page.updates(""), *kept]
 
         def shown() -> list[Any]:
             prior = str(desk.view().knobs.get("prior") or POCKET[0])
