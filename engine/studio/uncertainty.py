@@ -62,9 +62,9 @@ NOT_WORTH = (
     "the variations did not differ where they were wrong (correlation {found:.2f}; {wanted:.1f} is needed)."
 )
 WORTH_IT = (
-    "Uncertainty shows where the variations differ, strongest where by {most:.0f} of 255. On {photos} of {name}, damaged "
-    "and restored in the same way, that was where they were wrong, with a correlation of {found:.2f} (1 is always, 0 is "
-    "chance)."
+    "Uncertainty shows where the variations differ, strongest where by {most:.0f} of 255. On {photos} of {name}, "
+    "damaged and restored in the same way, that was where they were wrong, with a correlation of {found:.2f} (1 is "
+    "always, 0 is chance)."
 )
 
 
