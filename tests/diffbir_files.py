@@ -65,12 +65,45 @@ def _shifted_windows(side: int, window: int) -> torch.Tensor:
     return torch.from_numpy(np.where(flat[:, :, None] == flat[:, None], 0.0, -100.0).astype(np.float32))
 
 
-def base() -> dict[str, torch.Tensor]:
-    """A Stable Diffusion file's tensors."""
-    parts = {p: network(p) for p in ("denoiser", "autoencoder", "text")}
-    return {keys.PREFIXES[part] + name: t for part, tensors in parts.items() for name, t in tensors.items()} | {
-        "alphas_cumprod": torch.linspace(0.99, 0.0047, 1000)
+@cache
+def noise_predictor() -> dict[str, torch.Tensor]:
+    """The denoiser's published tensors, changed so that a good part of its answer is what it is given, as one that
+    learned the noise answers to noise.
+
+    The first eight channels carry the latents and their negatives from the first convolution over the outermost skip to
+    the last one: SiLU(a) - SiLU(-a) is a.
+    """
+    made = {name: tensor.clone() for name, tensor in network("denoiser").items()}
+    width, carried = TOY.denoiser[0], 8
+    last = "output_blocks.11"
+    signs = torch.tensor([1.0, -1.0])
+    for name in ("input_blocks.0.0", f"{last}.0.out_layers.3", f"{last}.0.skip_connection", f"{last}.1.proj_out"):
+        made[f"{name}.weight"][:carried] = 0
+        made[f"{name}.bias"][:carried] = 0
+    for n in range(carried):
+        made["input_blocks.0.0.weight"][n, n // 2, 1, 1] = signs[n % 2]
+        made[f"{last}.0.skip_connection.weight"][n, width + n] = 1.0
+    made["out.2.weight"] *= 0.3
+    made["out.2.weight"][:, :carried] = 0
+    for n in range(carried):
+        made["out.2.weight"][n // 2, n, 1, 1] = signs[n % 2]
+    return made
+
+
+def base(*, velocity: bool = False) -> dict[str, torch.Tensor]:
+    """A Stable Diffusion file's tensors; with `velocity`, of one that learned that, as version 2.1's base is published:
+    without a schedule, and its text encoder as diffusers' script writes it."""
+    parts = {
+        "denoiser": network("denoiser") if velocity else noise_predictor(),
+        "autoencoder": network("autoencoder"),
+        "text": network("text"),
     }
+    if velocity:
+        used = {source.name for source in keys.published("text", TOY).values()}
+        parts["text"] = {name: t for name, t in parts["text"].items() if name in used}
+        parts["text"]["transformer.text_model.embeddings.position_ids"] = torch.arange(TOY.tokens)[None]
+    made = {keys.PREFIXES[part] + name: t for part, tensors in parts.items() for name, t in tensors.items()}
+    return made if velocity else made | {"alphas_cumprod": torch.linspace(0.99, 0.0047, 1000)}
 
 
 def full() -> dict[str, torch.Tensor]:

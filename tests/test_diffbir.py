@@ -264,21 +264,25 @@ def test_a_file_with_a_tensor_more_less_or_other_is_refused_by_its_name(tmp_path
     assert not list(into.glob("*")) if into.exists() else True
 
 
-def test_a_base_for_another_guide_is_refused(shelf, tmp_path):
-    torch.save({**files.base(), "alphas_cumprod": torch.linspace(0.99, 0.0, 1000)}, tmp_path / "v2-1.ckpt")
-    with pytest.raises(WrongFile, match=r"noise alone at the last level, as the base of DiffBIR v2\.1 is"):
-        convert("sd-2.1-base", tmp_path / "v2-1.ckpt", tmp_path / "stored", widths=TOY)
-    # Stable Diffusion 2.1-base under the name of version 2.1's base.
-    torch.save(files.base(), tmp_path / "zsnr.ckpt")
+def test_a_stored_base_under_two_names_is_refused(shelf, tmp_path):
+    """As earlier versions stored it, which did not look at what a base answers."""
     torch.save(files.network("guide"), tmp_path / "DiffBIR_v2.1.pt")
-    convert("sd-2.1-zsnr", tmp_path / "zsnr.ckpt", shelf / STORED, widths=TOY)
     convert("diffbir-v2.1-guide", tmp_path / "DiffBIR_v2.1.pt", shelf / STORED, widths=TOY)
+    (shelf / STORED / "sd-2.1-zsnr.json").write_text((shelf / STORED / "sd-2.1-base.json").read_text())
     try:
         with pytest.raises(WrongFile, match="hold the same denoiser, so one of them is under a wrong name"):
             load("diffbir-v2.1", shelf, device="cpu", widths=TOY)
     finally:
         for name in ("sd-2.1-zsnr", "diffbir-v2.1-guide"):
             (shelf / STORED / f"{name}.json").unlink()
+
+
+def test_the_base_of_version_2_1_is_read_as_it_is_published(shelf, tmp_path):
+    """Without what is not used of the text encoder, and with a tensor by diffusers' name."""
+    torch.save({"state_dict": files.base(velocity=True)}, tmp_path / "sd2.1-base-zsnr-laionaes5.ckpt")
+    made = convert("sd-2.1-zsnr", tmp_path / "sd2.1-base-zsnr-laionaes5.ckpt", tmp_path / "stored", widths=TOY)
+    told = json.loads((shelf / STORED / "sd-2.1-base.json").read_text())["files"]
+    assert made["text"].sha256 == told["text"]["sha256"] and made["denoiser"].sha256 != told["denoiser"]["sha256"]
 
 
 def test_a_truncated_file_and_one_that_is_no_file_of_weights_are_refused(tmp_path):
@@ -308,6 +312,17 @@ def test_a_stored_network_that_was_changed_is_refused_and_the_former_state_kept(
     finally:
         file.write_bytes(whole)
     assert load("diffbir-v1-face", shelf, device="cpu", widths=TOY).name == "diffbir-v1-face"
+
+
+@pytest.mark.parametrize("name", ["swinir", "scunet"])
+def test_a_cleaner_has_the_numbers_of_its_file_and_no_others(name, tmp_path):
+    from engine.prior.diffbir.cleaners import read_cleaner
+
+    given = files.cleaner(name)
+    read = read_cleaner(given, tmp_path).network.state_dict()
+    renamed = {key.replace("conv_first.1.", "conv_first."): tensor for key, tensor in given.items()}
+    shared = read.keys() & renamed.keys()
+    assert len(shared) == len(read) and all(torch.equal(read[key], renamed[key]) for key in shared)
 
 
 def test_storing_that_is_stopped_or_has_no_room_leaves_nothing(tmp_path, monkeypatch):

@@ -220,6 +220,32 @@ def test_the_bench_loads_restores_and_tunes_drawn_networks(tmp_path):
         assert told["device"] == "cpu" and told["precision"] in ("bf16", "fp32")
 
 
+@pytest.mark.parametrize(("name", "part"), [("quick", "text"), ("paper", "text"), ("paper-release", "guide")])
+def test_the_bench_of_tuning_does_the_recipes_own_steps(tmp_path, name, part):
+    from engine.evaluation import bench_tuning
+    from engine.evaluation.bench_full import Size, store_drawn
+
+    size, pivot = Size(toy=True), getattr(RECIPES[name], part)
+    store_drawn(tmp_path, size, "cpu")
+    told = bench_tuning.measure(name, part, tmp_path, size, "cpu", 2)
+    assert told["pictures"] == (pivot.batch + getattr(pivot, "class_batch", 0)) * pivot.accumulate
+    assert len(told["seconds"]) == 2 and told["lora"] == (pivot.method == "lora")
+    rows = bench_tuning._rows("a", told)
+    assert [row.unit for row in rows] == ["s", "GiB"] * 2 and all(row.value > 0 for row in rows)
+
+
+def test_what_is_trained_whole_is_reckoned_beforehand_and_else_trained_by_lora(tmp_path):
+    from engine.evaluation import bench_tuning
+    from engine.evaluation.bench_full import Size, store_drawn
+
+    whole = bench_tuning.whole_gib("text", Size(), RECIPES["paper"].text)
+    assert whole == pytest.approx(865_910_724 * 16 / 2**30)
+    assert bench_tuning.whole_gib("text", Size(), RECIPES["quick"].text) == 0
+    store_drawn(tmp_path, Size(toy=True), "cpu")
+    told = bench_tuning.measure("paper", "text", tmp_path, Size(toy=True), "cpu", 1, free_gib=8.0)
+    assert told["lora"] and told["how"].startswith("LoRA, as whole it takes")
+
+
 # Dual-Pivot Tuning
 
 

@@ -202,3 +202,24 @@ def test_a_person_is_tuned_on_packed_networks_and_merged_into_them(shelf):
         assert changed.pack.of(changed.weight) and base.pack.of(base.weight) and changed.pack is not base.pack
     torch.testing.assert_close(told, predicted(replace(prior, denoiser=merged)), rtol=0.1, atol=0.1)
     assert (told - predicted(prior)).abs().max() > 1e-3
+
+
+@pytest.mark.long
+def test_a_compiled_network_says_the_same_in_float32():
+    """Rounding apart, which differs in bfloat16, nothing may change: neither layout nor order."""
+    from diffusers import UNet2DConditionModel
+
+    torch.manual_seed(0)
+    network = UNet2DConditionModel(
+        in_channels=4, out_channels=4, down_block_types=("CrossAttnDownBlock2D",), layers_per_block=1,
+        up_block_types=("CrossAttnUpBlock2D",), block_out_channels=(32,), cross_attention_dim=32,
+        attention_head_dim=(2,), use_linear_projection=True,
+    )  # fmt: skip
+    network.eval().requires_grad_(False)
+    keep_layout(network)
+    given = torch.randn(1, 4, 8, 8), torch.tensor(400), torch.randn(1, 77, 32)
+    with torch.inference_mode():
+        plain = network(*given, return_dict=False)[0]
+        network.compile()
+        compiled = network(*given, return_dict=False)[0]
+    assert float((compiled - plain).abs().max() / plain.std()) < 1e-5

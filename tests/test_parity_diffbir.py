@@ -22,6 +22,7 @@ from engine.prior.pull import flatness
 from engine.prior.sample import sample, scheduler
 from engine.prior.settings import Pull, Sampling
 from engine.restore import fix_colour
+from engine.weights import WeightFile
 from tests import diffbir_files as files
 from tests.parity import diffbir_rule as rule
 from tests.parity.make_diffbir import PROMPTS, SIDE
@@ -32,10 +33,19 @@ NETWORK, LOOP = 1e-4, 1e-3
 
 @pytest.fixture(scope="module")
 def prior(tmp_path_factory) -> Prior:
-    """Version 1 of toy width, through the files as published and as stored."""
+    """Version 1 of toy width, through the files as published and as stored.
+
+    Numbers by rule predict no noise, so that they come as the base that does not either.
+    """
     folder = tmp_path_factory.mktemp("weights")
-    torch.save(files.full(), folder / "face_full_v1.ckpt")
-    made = convert("diffbir-v1-face-full", folder / "face_full_v1.ckpt", folder / "stored", widths=TOY)
+    given = files.published(folder, base=files.base(velocity=True))
+    made: dict[str, WeightFile] = {}
+    for name, file in (
+        ("sd-2.1-zsnr", "v2-1_512-ema-pruned.ckpt"),
+        ("diffbir-v1-face-guide", "v1_face.pth"),
+        ("diffbir-face-swinir", "face_swinir_v1.ckpt"),
+    ):
+        made |= convert(name, given / file, folder / "stored", widths=TOY)
     chosen = Fit("fp32", None, False)
     return assemble(KINDS["diffbir-v1-face"], folder / "stored", made, chosen, widths=TOY, device=torch.device("cpu"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from engine.prior.bundle import Prior
 from engine.tuning.adapters import Delta
-from engine.tuning.recipe import Pivot
+from engine.tuning.recipe import Pivot, PriorPivot
 from engine.tuning.views import Views
 
 
@@ -94,7 +95,13 @@ def generator(seed: int, step: int, retry: int) -> torch.Generator:
 
 
 def drawn_from(
-    views: Sequence[Views], picks: Sequence[Tensor], pivot: Pivot, draw: torch.Generator, *, kind: Tensor, step: int
+    views: Sequence[Views],
+    picks: Sequence[Tensor],
+    pivot: PriorPivot,
+    draw: torch.Generator,
+    *,
+    kind: Tensor,
+    step: int,
 ) -> Drawn:
     """Put the picked views of several sets together, with their noise and its levels.
 
@@ -113,6 +120,33 @@ def drawn_from(
     t = (torch.rand(len(target), generator=draw) * pivot.top_level * 1000).long()
     noise = torch.randn(target.shape, generator=draw).to(target)
     return Drawn(target, cleaned, mask, noise, t.to(target.device), kind, step)
+
+
+LONGEST = 1.0
+"""Norm to which a step's gradient is cut."""
+
+
+def gradients(stage: Stage, drawn: Drawn, room: int) -> float:
+    """Add the gradient of a step's pictures to the stage's parameters, `room` pictures at a time, and give their loss.
+
+    How many are computed at a time changes nothing but memory and time.
+    """
+    total = 0.0
+    for begin in range(0, len(drawn), room):
+        loss = stage.losses(drawn.part(slice(begin, begin + room))).sum() / len(drawn)
+        loss.backward()
+        total += float(loss.detach())
+    return total
+
+
+def update(optimiser: torch.optim.Optimizer, loss: float = 0.0) -> bool:
+    """Do an optimiser's step with its gradient cut; False, and nothing done, where loss or gradient is no number."""
+    trained = [p for group in optimiser.param_groups for p in group["params"]]
+    length = float(nn.utils.clip_grad_norm_(trained, LONGEST))
+    if not math.isfinite(loss) or not math.isfinite(length):
+        return False
+    optimiser.step()
+    return True
 
 
 LARGE = 300_000_000

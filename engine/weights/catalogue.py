@@ -502,8 +502,10 @@ _PRIORS = (
         ("diffbir-v1-face-in-parts", "diffbir-v1-general-in-parts", "diffbir-v2"),
         "Stable Diffusion 2.1-base, the prior of DiffBIR v1 and v2; its authors took it off their address in 2025",
         licences.STABLE_DIFFUSION,
+        sha256="88ecb782561455673c4b78d05093494b9c539fc6bfc08f3a9a4a0dd7b0b10f36",
         about="5.21 GB",
-        stated="the file's page on huggingface.co/stabilityai/stable-diffusion-2-1-base, taken off since",
+        stated="the file's page on huggingface.co/stabilityai/stable-diffusion-2-1-base, taken off since (size); "
+        "github.com/XmYx/ainodes-engine@0b7b926 backend/model_loader.py (SHA-256)",
         mirrors=(
             Mirror(
                 "https://huggingface.co/sd-research/stable-diffusion-2-1-base/resolve/main/v2-1_512-ema-pruned.ckpt",

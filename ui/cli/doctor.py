@@ -69,21 +69,35 @@ def bench(
             "step is compared too. Takes minutes, 8 GB of memory and 3 GB of disk.",
         ),
     ] = False,
+    tuning: Annotated[
+        int | None,
+        typer.Option(
+            "--tuning",
+            metavar="STEPS",
+            min=1,
+            help="Instead, that many steps of both pivots of every recipe on networks of Stable Diffusion's size with "
+            "drawn numbers. Takes minutes a step and 8 GB of memory, more where there is room to train all weights.",
+        ),
+    ] = None,
     toy: Annotated[
-        bool, typer.Option("--toy", help="With --against or --full: tiny networks, to see that it runs.")
+        bool, typer.Option("--toy", help="With --against, --full or --tuning: tiny networks, to see that it runs.")
     ] = False,
 ) -> None:
     """Measure the speed here. Start, page, one face, memory, each in a fresh process, against what is wanted."""
+    if demo + restorers + full + (tuning is not None) > 1 or (tuning is not None and against is not None):
+        raise typer.BadParameter("--restorers, --full and --tuning measure those alone; --demo goes with the rest.")
     if against is not None and not full:
         _against(call, against, toy)
         return
-    if demo + restorers + full > 1:
-        raise typer.BadParameter("--restorers and --full measure those alone; --demo goes with the rest.")
     with call.following() as report:
         if full:
             from engine.evaluation import bench_full
 
             facts, rows = bench_full.run(report, device=call.device, checkout=against, toy=toy)
+        elif tuning is not None:
+            from engine.evaluation import bench_tuning
+
+            facts, rows = bench_tuning.run(report, tuning, device=call.device, toy=toy)
         elif restorers:
             from engine.evaluation import bench_restorers
 

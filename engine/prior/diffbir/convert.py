@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError
 from engine.prior.diffbir import keys
-from engine.prior.diffbir.kinds import HOLDS
+from engine.prior.diffbir.kinds import HOLDS, KINDS
 from engine.prior.diffbir.storing import store
+from engine.prior.diffbir.target import LEARNED_NOISE, noise_share
 from engine.prior.diffbir.widths import FULL, Widths, shapes
 from engine.progress import Tick, silent
 from engine.weights import CATALOGUE, WeightFile, WeightsDamaged, contents, read_published
@@ -25,8 +26,10 @@ log = logging.getLogger(__name__)
 
 FOLDERS = {"denoiser": "unet", "autoencoder": "vae", "text": "text_encoder"}
 """Of a Stable Diffusion in diffusers' form."""
-NO_NOISE_LEFT = 1e-5
+NO_SIGNAL = 1e-5
 """Signal's share of the last level below which a schedule has no signal there; Stable Diffusion 2.1's has 0.0047."""
+PLAIN, ZERO_SNR = "sd-2.1-base", "sd-2.1-zsnr"
+"""The two bases, which have the same tensors."""
 
 
 class WrongFile(EngineError):
@@ -67,6 +70,8 @@ def convert(
     if lacking:
         raise WrongFile(f"{path} holds no {' and no '.join(lacking)}. {_remedy(source_id)}")
     ours = {part: _renamed(part, tensors, widths, path, source_id) for part, tensors in parts.items()}
+    if "denoiser" in ours:
+        source["noise_share"] = _check_target(ours["denoiser"], widths, path, source_id)
     files: dict[str, WeightFile] = {}
     for part, tensors in ours.items():
         files[part] = store(into, part, tensors, tick=tick)
@@ -143,12 +148,48 @@ def _check_copy(copied: Mapping[str, Tensor], autoencoder: Mapping[str, Tensor],
 
 
 def _check_schedule(tensors: Mapping[str, Tensor], path: Path, source_id: str) -> None:
-    """Refuse a Stable Diffusion that was trained to no signal at the last level where the other one is wanted."""
+    """Refuse a Stable Diffusion whose stored schedule is the one of the other base.
+
+    Version 2.1's base is published without any (5.16 GB are its tensors alone), so that this tells of other files.
+    """
     kept = tensors.get("alphas_cumprod")
-    if kept is not None and source_id != "sd-2.1-zsnr" and float(kept[-1]) < NO_NOISE_LEFT:
+    if kept is None:
+        return
+    spent = float(kept[-1]) < NO_SIGNAL
+    if spent and source_id != ZERO_SNR:
         raise WrongFile(
-            f"{path} was trained to noise alone at the last level, as the base of DiffBIR v2.1 is. {_remedy(source_id)}"
+            f"{path} was trained to noise alone at the last level, as {CATALOGUE[ZERO_SNR].file}, the base of "
+            f"DiffBIR v2.1, is. {_remedy(source_id)}"
         )
+    if not spent and source_id == ZERO_SNR:
+        raise WrongFile(
+            f"{path} was trained with some picture left at the last level, as Stable Diffusion 2.1 "
+            f"({CATALOGUE[PLAIN].file}) was. {_remedy(source_id)}"
+        )
+
+
+def _check_target(denoiser: Mapping[str, Tensor], widths: Widths, path: Path, source_id: str) -> float:
+    """Refuse a denoiser that was trained to another target than the base that it was given as.
+
+    Stable Diffusion 2.1-base, its sister for 768 px and the base of DiffBIR v2.1 have the same tensors in the same
+    shapes; what they answer to noise alone tells the first from the other two.
+
+    Returns:
+        See `noise_share`; it is noted beside what was stored.
+    """
+    share = noise_share(denoiser, widths)
+    wanted = next(kind.prediction for kind in KINDS.values() if source_id in (kind.base, kind.full))
+    if share > LEARNED_NOISE and wanted != "epsilon":
+        raise WrongFile(
+            f"{path} predicts noise, as Stable Diffusion 2.1-base ({CATALOGUE[PLAIN].file}) does, and not velocity, as "
+            f"{CATALOGUE[source_id].file} does. {_remedy(source_id)}"
+        )
+    if share < LEARNED_NOISE and wanted == "epsilon":
+        raise WrongFile(
+            f"{path} does not predict noise, as {CATALOGUE[source_id].file} does; {CATALOGUE[ZERO_SNR].file}, the base "
+            f"of DiffBIR v2.1, and Stable Diffusion 2.1 for 768 px predict velocity. {_remedy(source_id)}"
+        )
+    return round(share, 4)
 
 
 def _renamed(part: str, tensors: Mapping[str, Tensor], widths: Widths, path: Path, source_id: str) -> dict[str, Tensor]:
@@ -161,7 +202,8 @@ def _renamed(part: str, tensors: Mapping[str, Tensor], widths: Widths, path: Pat
     table = keys.published(part, widths)
     if len(table.keys() & tensors.keys()) > len(table) // 2:  # diffusers' own names
         return _named_already(part, tensors, widths, path, source_id)
-    wanted = {source.name: source.shape for source in table.values()} | keys.not_used(part, widths)
+    wanted = {source.name: source.shape for source in table.values()}
+    wanted |= {name: shape for name, shape in keys.may_be_there(part, widths).items() if name in tensors}
     _compare({name: tuple(t.shape) for name, t in tensors.items()}, wanted, part, path, source_id)
     made: dict[str, Tensor] = {}
     for name, source in table.items():

@@ -62,6 +62,17 @@ def not_used(part: str, widths: Widths) -> dict[str, Shape]:
     return {**layer, "text_projection": (w, w), "logit_scale": ()}
 
 
+def may_be_there(part: str, widths: Widths) -> dict[str, Shape]:
+    """Give the tensors, with their shapes, that a published network may hold and ours does not need.
+
+    What was brought from diffusers' form into CompVis' by diffusers' `convert_diffusers_to_original_stable_diffusion`,
+    as DiffBIR v2.1's base was, lacks what is not used, and has the numbers 0 to 76, which transformers once stored,
+    under a name that the script does not know.
+    """
+    positions = {"transformer.text_model.embeddings.position_ids": (1, widths.tokens)} if part == "text" else {}
+    return not_used(part, widths) | positions
+
+
 PREFIXES: Mapping[str, str] = {
     "denoiser": "model.diffusion_model.",
     "guide": "control_model.",

@@ -128,7 +128,13 @@ class Wanted:
     """`fp32`, `bf16`, `fp16`, or `auto` for what fits the machine."""
     compiled: bool = False
     """Whether denoiser and guide are compiled by torch at their first step, which takes minutes and a C++ compiler on a
-    CPU, and pays for many faces only."""
+    CPU, and pays for many faces only.
+
+    In float32 what they say stays the same to 1e-5 of its spread (3e-6 measured at toy size, all residuals among it).
+    In bfloat16 it differed by 0.12 of the spread at the worst place: that is rounding, as the plain networks in
+    bfloat16 differ from float32 by 0.06 at toy size, and the compiler keeps the numbers between joined layers in
+    float32 where the plain networks round after each.
+    """
 
 
 def named(text: str) -> tuple[str, Wanted]:
