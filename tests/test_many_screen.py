@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -368,10 +369,12 @@ def test_uncertainty_is_a_layer_where_it_can_be_believed_and_a_sentence_where_no
             told = json.loads(kept.read_text())
             kept.write_text(json.dumps({**told, "correlations": dict.fromkeys(told["correlations"], correlation)}))
         page.get_by_role("button", name="Restore", exact=True).click()
-        page.locator("#work .lk-stop").wait_for()
-        page.locator("#work .lk-stop").wait_for(state="hidden", timeout=LONG)
-        (new,) = set(varied.home.rglob("runs/*/uncertainty.json")) - before
-        said = json.loads(new.read_text())["sentence"]
+        new: set[Path] = set()
+        ended = time.monotonic() + LONG / SECONDS
+        while not new and time.monotonic() < ended:  # what is found again may be there before Stop is seen
+            page.wait_for_timeout(300)
+            new = set(varied.home.rglob("runs/*/uncertainty.json")) - before
+        said = json.loads(new.pop().read_text())["sentence"]
         notes.locator("li", has_text=said).wait_for()
 
     restored(None)
