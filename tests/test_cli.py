@@ -183,6 +183,7 @@ def test_help_lists_every_command(folder: Path) -> None:
         "pretrain",
         "bench",
         "bench-faces",
+        "bench-sliders",
         "doctor",
     ):
         assert f"\n  {name} " in made.out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import images
-from tests.test_screen import NAME, SECONDS, App, drop, serious_flaws
+from tests.test_screen import DROP, NAME, SECONDS, App, drop, serious_flaws
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -155,6 +156,32 @@ def test_nothing_keeps_anybody_from_comparing(
     page.locator("#references").wait_for()
     assert page.locator("#bench").is_hidden()
     assert console_errors == []
+
+
+def test_a_wrong_file_as_truth_says_why_where_one_looks_and_loses_nothing(
+    compared: App, browser_page: Page, tmp_path: Path, sample_truth: list[Path]
+) -> None:
+    page = seen(browser_page, compared)
+    page.get_by_label("The damaged photo").check()
+    zone = page.locator("#truth .lk-truth")
+    page.evaluate(DROP, [zone.element_handle(), [[sample_truth[0].name, encoded(sample_truth[0])]]])
+    page.get_by_text(f"Measured against {sample_truth[0].name}").wait_for()
+    letter, cut = tmp_path / "letter <i>to</i> Ann.txt", tmp_path / "cut 😀.jpg"
+    letter.write_text("Dear Ann, here is no photo.")
+    cut.write_bytes(sample_truth[0].read_bytes()[:900])
+    for wrong, told in ((letter, "is not a photo"), (cut, "damaged or cut off")):
+        page.evaluate(DROP, [zone.element_handle(), [[wrong.name, encoded(wrong)]]])
+        said = page.get_by_text(told, exact=False).last
+        said.wait_for()
+        assert wrong.name in said.inner_text()
+        assert page.get_by_text(f"Measured against {sample_truth[0].name}").is_visible()
+    assert serious_flaws(page) == []
+    page.get_by_role("button", name="Take it away").click()
+    page.get_by_text("The same photo undamaged, if there is one").wait_for()
+
+
+def encoded(file: Path) -> str:
+    return base64.b64encode(file.read_bytes()).decode()
 
 
 def test_a_knob_is_gone_through_and_the_picked_setting_taken_to_the_other_screen(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,8 +65,11 @@ def varied(app: App, browser: Browser, sample_faces: list[Path], sample_damaged:
     page.locator("#presets .lk-chip", has_text="Badly damaged").click()
     page.locator("#presets .lk-chip[aria-pressed=true]", has_text="Badly damaged").wait_for()
     page.locator("#knob-variations").get_by_label("2").check()
+    consent = page.locator("#work .lk-consented")
+    consent.get_by_text(f"By restoring you say that you may use these photos of {RUDE}.").wait_for()
     page.get_by_role("button", name="Restore", exact=True).click()
     page.locator("#work .lk-stop").wait_for()
+    assert not consent.is_visible() and len(list(running_people(app, "consent.json"))) == 1
     page.reload()
     page.locator("#work .lk-stop").wait_for()
     page.locator("#viewer .lk-glimpse").first.wait_for(timeout=LONG)
@@ -73,6 +78,11 @@ def varied(app: App, browser: Browser, sample_faces: list[Path], sample_damaged:
     page.locator("#tries .lk-try[data-id] img").nth(1).wait_for()
     page.close()
     return app
+
+
+def running_people(app: App, name: str) -> list[Path]:
+    """Files of a name among what is kept of people."""
+    return list((app.home / "people").glob(f"*/{name}"))
 
 
 def seen(page: Page, app: App) -> Page:
@@ -178,6 +188,11 @@ def test_own_presets_are_kept_and_deleted_and_a_result_is_saved_beside_nothing_b
     assert json.loads(kept.read_text())["options"]["identity"] == pytest.approx(0.8)
     page.reload()
     page.locator("#presets .lk-chip.own[aria-pressed=true]").wait_for()
+    page.locator("#presets .lk-chip", has_text="Faithful").click()
+    page.wait_for_function("document.querySelector('#knob-identity input[type=range]').value === '1'")
+    page.locator("#presets .lk-chip.own").click()
+    page.wait_for_function("document.querySelector('#knob-identity input[type=range]').value === '0.8'")
+    page.locator("#presets .lk-chip.own[aria-pressed=true]").wait_for()
     page.get_by_role("button", name="Delete").click()
     page.locator("#presets .lk-chip.own").wait_for(state="detached")
     assert list((varied.home / "presets").iterdir()) == []
@@ -265,7 +280,127 @@ def test_several_dropped_photos_wait_and_a_pasted_one_is_put_on_the_desk(
     page.locator("#damaged .lk-photo-name", has_text="pasted.png").wait_for()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_dialog_keeps_anybody_from_using_it(varied: App, browser_page: Page, scheme: str, tmp_path: Path) -> None:
+    page = browser_page
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page = seen(page, varied)
+    flaws: dict[str, list[str]] = {}
+
+    def look(name: str) -> None:
+        page.screenshot(path=tmp_path / f"{name}-{scheme}.png")
+        flaws[name] = serious_flaws(page)
+
+    page.locator("#presets input").fill("Half done")
+    page.get_by_role("button", name="Knobs").click()
+    page.locator("#more-knobs > button").click()
+    look("presets and knobs")
+    page.get_by_role("button", name="Save to").click()
+    page.get_by_label("Folder", exact=True).wait_for()
+    look("history and export")
+    page.locator("#viewer .lk-canvas").focus()
+    page.keyboard.press("k")
+    page.locator("#viewer .lk-painting").wait_for()
+    look("brush")
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    page.locator("#viewer .lk-sheet[open]").wait_for()
+    look("keys")
+    page.keyboard.press("Escape")
+    page.locator("#viewer .lk-made summary").click()
+    look("how it was made")
+    page.get_by_text("From a folder of this machine").click()
+    look("folder")
+    assert {name: found for name, found in flaws.items() if found} == {}
+
+
+@pytest.mark.long
+def test_five_hundred_files_dropped_at_once_all_wait(
+    varied: App, browser_page: Page, console_errors: list[str]
+) -> None:
+    from engine.images import save_photo
+
+    page = browser_page
+    page.goto(varied.address)
+    page.locator("#damaged .lk-step").wait_for()
+    small = save_photo(read_photo(FACES[0]).pixels[::8, ::8], varied.home.parent / "small.jpg", quality=60)
+    # Made in the page, since 500 files would not fit through the pipe that drives it.
+    page.evaluate(
+        """async ([zone, data]) => {
+            const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+            const transfer = new DataTransfer();
+            for (let n = 0; n < 500; n += 1) transfer.items.add(new File([bytes], "scan " + n + ".jpg"));
+            for (const kind of ["dragenter", "dragover", "drop"]) {
+                zone.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: transfer }));
+            }
+        }""",
+        [page.locator("#damaged .lk-step").element_handle(), base64.b64encode(small.read_bytes()).decode()],
+    )
+    page.locator("#damaged .lk-busy, #damaged .lk-status", has_text="of 500").first.wait_for()
+    page.get_by_role("tab", name="Compare").click()  # the page is not held up meanwhile
+    page.get_by_role("tab", name="Restore").click()
+    page.get_by_text("500 photos wait.").wait_for(timeout=LONG)
+    assert console_errors == []
+    page.get_by_role("button", name="Leave them").click()
+    page.get_by_text("500 photos wait.").wait_for(state="hidden")
+
+
 def _noted(app: App, part: str) -> dict:
     """The newest provenance of a result whose path holds a part."""
     found = [file for file in app.home.rglob("*-restored.png.json") if part in str(file)]
     return json.loads(max(found, key=lambda file: file.stat().st_mtime).read_text())
+
+
+def test_uncertainty_is_a_layer_where_it_can_be_believed_and_a_sentence_where_not(
+    varied: App, browser_page: Page, console_errors: list[str]
+) -> None:
+    page = seen(browser_page, varied)
+    layer = page.get_by_role("button", name="Uncertainty")
+    notes = page.locator("#viewer .lk-notes")
+    # Two variations are too few to say anything.
+    assert "fewer than 3 variations" in notes.inner_text() and not layer.is_visible()
+    page.locator("#presets .lk-chip", has_text="Faithful").click()
+    page.locator("#knob-variations").get_by_label("3").check()
+
+    def restored(correlation: float | None) -> None:
+        """Restore three times, with the correlation on the person's own photos as it is, or as it is put."""
+        before = set(varied.home.rglob("runs/*/uncertainty.json"))
+        for kept in varied.home.rglob("tuned/*/uncertainty.json") if correlation is not None else ():
+            told = json.loads(kept.read_text())
+            kept.write_text(json.dumps({**told, "correlations": dict.fromkeys(told["correlations"], correlation)}))
+        page.get_by_role("button", name="Restore", exact=True).click()
+        new: set[Path] = set()
+        ended = time.monotonic() + LONG / SECONDS
+        while not new and time.monotonic() < ended:  # what is found again may be there before Stop is seen
+            page.wait_for_timeout(300)
+            new = set(varied.home.rglob("runs/*/uncertainty.json")) - before
+        said = json.loads(new.pop().read_text())["sentence"]
+        notes.locator("li", has_text=said).wait_for()
+
+    restored(None)
+    restored(0.12)
+    assert "correlation 0.12; 0.3 is needed" in notes.inner_text() and not layer.is_visible()
+    restored(0.71)
+    layer.wait_for()
+    veil = page.locator("#viewer [data-pane='1'] .lk-doubt")
+    veil.wait_for(state="attached")
+    assert not veil.is_visible() and layer.get_attribute("aria-pressed") == "false"
+    page.locator("#viewer .lk-canvas").focus()
+    page.keyboard.press("u")
+    veil.wait_for()
+    assert layer.get_attribute("aria-pressed") == "true"
+    page.keyboard.press("e")
+    page.screenshot(path=varied.home.parent / "uncertainty.png")
+    # It lies on the face: the middle of the layer is within the box that stands in the provenance.
+    laid, photo = veil.bounding_box(), page.locator("#viewer [data-pane='1'] [data-layer=own] img").first.bounding_box()
+    assert laid is not None and photo is not None
+    told = next(json.loads(file.read_text()) for file in varied.home.rglob("*-restored.png.json"))
+    left, top, right, bottom = told["face"]["box"]
+    width = next(read_photo(file).width for file in varied.home.rglob("*-restored.png"))
+    x = (laid["x"] + laid["width"] / 2 - photo["x"]) * width / photo["width"]
+    y = (laid["y"] + laid["height"] / 2 - photo["y"]) * width / photo["width"]
+    assert left < x < right and top < y < bottom
+    assert serious_flaws(page) == []
+    layer.click()
+    veil.wait_for(state="hidden")
+    assert console_errors == []

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from engine import images
-from engine.faces import cut, detector, estimate_damage
 from engine.progress import SilentReport
 from engine.results import read_provenance
 from engine.studio import again, kept, restoring
@@ -20,6 +19,7 @@ from engine.studio.preparing import Asked
 from engine.studio.refit import NotRefitted, refit, save_refit
 from engine.studio.restoring import FOUND_AGAIN
 from engine.workspace import Workspace
+from tests.toys import large_ground
 
 QUIET = SilentReport()
 OTHER = Finish(tone="colour", grain=1.3, sharpness=0.0, detail=0.4, blend=0.6)
@@ -126,17 +126,7 @@ def test_moving_a_knob_and_back_gives_the_same_picture(large):
 
 @pytest.fixture(scope="module")
 def large(sample_damaged) -> tuple[Ground, images.Pixels]:
-    """A noisy portrait of 2 megapixels, its face some 500 px wide, restored."""
-    pixels = images.read_photo(sample_damaged[0]).pixels
-    wide = images.resize(pixels, (700, round(700 * pixels.shape[0] / pixels.shape[1])))
-    wide = np.pad(wide, ((0, 1700 - wide.shape[0]), (0, 500), (0, 0)), mode="reflect")
-    noisy = np.clip(wide + np.random.default_rng(0).normal(0, 0.03, wide.shape), 0, 1).astype(np.float32)
-    photo = images.Photo(images.to_uint8(noisy), None, None, None, "large.png")
-    crop = cut(photo.pixels, detector().find(photo.pixels)[0], 512)
-    damage = estimate_damage(crop.pixels, crop.scale)
-    assert damage.severity > 0 and photo.width * photo.height > 2_000_000
-    made = np.asarray(np.clip(crop.pixels * 1.05, 0, 1), np.float32)
-    return Ground(photo, photo.pixels, crop, made, damage, Finish(), fitted=True, seed=0), made
+    return large_ground(sample_damaged[0])
 
 
 def test_the_knobs_of_a_finish_say_that_finish():

@@ -12,10 +12,12 @@ import numpy as np
 import torch
 
 from engine import images
-from engine.faces import Face, template
+from engine.faces import Face, cut, detector, estimate_damage, template
 from engine.people import TOKEN, Gallery, Person, Reference, measured
 from engine.prior import load, pocket
 from engine.prior.bundle import Prior
+from engine.studio.finish import Finish
+from engine.studio.fitting import Ground
 from engine.tuning.views import GENERIC, vary
 from engine.workspace import sha256_file
 
@@ -113,3 +115,17 @@ def face_folder(folder: Path, count: int = 12, size: int = 160) -> Path:
         bgr = (drawn_face(n, size)[..., ::-1] * 255).astype(np.uint8)
         (folder / f"face-{n:03d}.png").write_bytes(cv2.imencode(".png", bgr)[1].tobytes())
     return folder
+
+
+def large_ground(photo: Path) -> tuple[Ground, images.Pixels]:
+    """A noisy portrait of 2 megapixels with its face, some 500 px wide, restored; and that face."""
+    pixels = images.read_photo(photo).pixels
+    wide = images.resize(pixels, (700, round(700 * pixels.shape[0] / pixels.shape[1])))
+    wide = np.pad(wide, ((0, 1700 - wide.shape[0]), (0, 500), (0, 0)), mode="reflect")
+    noisy = np.clip(wide + np.random.default_rng(0).normal(0, 0.03, wide.shape), 0, 1).astype(np.float32)
+    large = images.Photo(images.to_uint8(noisy), None, None, None, "large.png")
+    crop = cut(large.pixels, detector().find(large.pixels)[0], 512)
+    damage = estimate_damage(crop.pixels, crop.scale)
+    assert damage.severity > 0 and large.width * large.height > 2_000_000
+    made = np.asarray(np.clip(crop.pixels * 1.05, 0, 1), np.float32)
+    return Ground(large, large.pixels, crop, made, damage, Finish(), fitted=True, seed=0), made

@@ -119,7 +119,7 @@ def build(desk: Desk, library: PeopleDesk, rooms: Rooms, *, recipes: Sequence[st
     from engine.studio.board import Board
     from engine.studio.pile import Pile
     from engine.studio.presets import Presets
-    from engine.studio.priors import ReadyPriors
+    from engine.studio.priors import POCKET, ReadyPriors
     from ui import (
         comparing,
         damaged,
@@ -197,7 +197,12 @@ def build(desk: Desk, library: PeopleDesk, rooms: Rooms, *, recipes: Sequence[st
             kept = [*restoring.kept_knobs(third, view, recipes), *comparing.kept_knobs(bench, board.view(), view)]
             return [*page.updates(""), *kept]
 
+        def shown() -> list[Any]:
+            prior = str(desk.view().knobs.get("prior") or POCKET[0])
+            return restoring.knobs_shown(third, prior, desk.studio.workspace.weights)
+
         blocks.load(opened, None, [*page.outputs, *third.knobs, *bench.knobs], **QUIET)
+        blocks.load(shown, None, list(third.form.controls.values()), **QUIET)
         clock.tick(page.updates, page.seen, page.outputs, trigger_mode="once", **QUIET)
     return blocks
 

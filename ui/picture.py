@@ -63,7 +63,8 @@ def _compared(desk: Desk, view: View, result: ShownResult) -> dict[str, Any]:
         strokes=known["finish"].get("mask", []),
         painted_on=next((one.id for one in view.tries if one.shown), ""),
         glimpse=_glimpse(desk, view),
-        facts=_facts(desk, result),
+        doubt=_doubt(desk, view),
+        facts=_facts(desk, result, view),
         photos={"name": say("result_of", n=view.result_number, m=view.results)} if view.results > 1 else None,
     )
 
@@ -93,6 +94,14 @@ def _glimpse(desk: Desk, view: View) -> dict[str, Any] | None:
     return {"src": address(desk, seen.preview), "side": seen.side, "matrix": list(seen.to_photo), "told": told}
 
 
+def _doubt(desk: Desk, view: View) -> dict[str, Any] | None:
+    """Give where the restored face is uncertain, where that is known and can be believed."""
+    seen = view.uncertainty
+    if seen is None or not seen.preview:
+        return None
+    return {"src": address(desk, seen.preview), "side": seen.side, "matrix": list(seen.to_photo)}
+
+
 def _marks(photo: DamagedPhoto | None) -> list[list[float]] | None:
     """Give the marks of the face to restore, [] where none was found, None where there is no photo to mark."""
     if photo is None:
@@ -101,7 +110,7 @@ def _marks(photo: DamagedPhoto | None) -> list[list[float]] | None:
     return [list(point) for point in face.marks] if face is not None else []
 
 
-def _facts(desk: Desk, result: ShownResult) -> dict[str, Any]:
+def _facts(desk: Desk, result: ShownResult, view: View) -> dict[str, Any]:
     identity: Mapping[str, Any] = result.provenance["identity"]
     if identity:
         numbers = {name: f"{identity[name]:.2f}" for name in ("before", "after")}
@@ -109,10 +118,11 @@ def _facts(desk: Desk, result: ShownResult) -> dict[str, Any]:
         note = say("identity_note", recogniser=identity["recogniser"])
     else:
         title, note = say("identity_none"), say("identity_none_note")
+    doubt = [view.uncertainty.sentence] if view.uncertainty is not None else []
     return {
         "title": title,
         "note": note,
-        "notes": _notes(result.provenance),
+        "notes": [*_notes(result.provenance), *doubt],
         "href": address(desk, result.download),
         "name": result.name,
         "made": made(result),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,6 +15,7 @@ from engine.restorers import choice, find
 from engine.studio.desk import Desk
 from engine.studio.finish import FinishOptions
 from engine.studio.priors import POCKET, ReadyPriors
+from engine.studio.proven import without_effect
 from engine.studio.view import View
 from engine.tuning import RECIPES
 from ui import forms
@@ -105,8 +107,10 @@ def show(desk: Desk, view: View, follower: Follower) -> dict[str, Any]:
     if job is not None and _runs(job):
         return {"running": True, **progress_of(job, follower)}
     end = end_of(job) if job is not None and not desk.job_read else ""
+    asks = bool(view.person) and ready(view) and not desk.consented
     return {
         "running": False,
+        "consent": f"{say('consent_by_restoring', name=view.person)} {say('consent_note')}" if asks else "",
         "hint": _missing(view) or ("" if view.result or job is not None else say("ready_new")),
         "notice": end,
         "bad": job is not None and job.state == "failed",
@@ -146,6 +150,12 @@ def connect(drawn: Drawn, desk: Desk, page: Page, recipes: Sequence[str]) -> Non
 
         return act
 
+    weights = desk.studio.workspace.weights
+
+    def shown(prior: str) -> list[Any]:
+        return knobs_shown(drawn, str(prior or POCKET[0]), weights)
+
+    drawn.prior.change(shown, drawn.prior, list(drawn.form.controls.values()), **QUIET)
     drawn.take.click(take, None, drawn.knobs, **VERB)
     knobs = set(drawn.knobs)
     drawn.button.click(begin, {*knobs, page.seen}, page.outputs, trigger_mode="once", **VERB)
@@ -202,6 +212,12 @@ def priors_of(priors: ReadyPriors) -> list[list[str]]:
 def priors_shown(found: Sequence[Sequence[str]]) -> Any:
     """Give an update that offers them; one alone is no choice."""
     return gr.update(choices=[(title, name) for title, name in found], visible=len(found) > 1)
+
+
+def knobs_shown(drawn: Drawn, prior: str, weights: Path) -> list[Any]:
+    """Give updates that show the knobs of the form that do something with a prior, in the form's order."""
+    idle = without_effect(prior, weights)
+    return [gr.update(visible="hidden" if name in idle else True) for name in drawn.form.controls]
 
 
 def _runs(job: Job | None) -> bool:

@@ -14,6 +14,8 @@ function show() {
   find(".lk-work-end .lk-hint").textContent = value.step || "";
   find(".lk-idle").textContent = value.running ? "" : value.hint || "";
   find(".lk-idle").hidden = !!value.running || !value.hint;
+  find(".lk-consented").textContent = value.consent || "";
+  find(".lk-consented").hidden = !value.consent;
   stop.disabled = !!value.stopping;
   stop.textContent = value.stopping ? words.stopping : words.stop;
   bar.classList.toggle("waiting", !known);

@@ -15,13 +15,9 @@ from engine.errors import EngineError
 from engine.prior import pocket
 from engine.prior.bundle import Prior
 from engine.prior.device import choose
+from engine.prior.places import MANIFEST, SHIPPED
 from engine.weights import WeightFile, read, write
 from engine.workspace import write_json
-
-SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "priors" / "pocket"
-"""Folder of the prior that comes with the project."""
-
-MANIFEST = "prior.json"
 
 
 class BadPrior(EngineError):

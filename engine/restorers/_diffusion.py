@@ -30,7 +30,12 @@ class DiffusionOptions(Options):
     )
     steps: int = option(10, "Steps", "More steps take longer; past 20 little changes.", low=1, high=100, step=1)
     guide_strength: float = option(
-        1.0, "Guide strength", "How strongly the damaged face steers; 1 as trained.", low=0.0, high=2.0, step=0.05
+        1.0,
+        "Guide strength",
+        "How strongly the damaged face steers; 1 as trained, and above it soon too much.",
+        low=0.0,
+        high=2.0,
+        step=0.05,
     )
     guidance: float = option(
         1.0,

@@ -15,7 +15,7 @@ from engine import images
 from engine.errors import EngineError
 from engine.progress import Report, stage
 from engine.results import Provenance, path_beside, write_provenance
-from engine.studio import fitting, kept, preparing
+from engine.studio import fitting, kept, preparing, uncertainty
 from engine.studio.glimpses import Glimpses, clear
 from engine.studio.preparing import Asked, Chosen, Ready, shared_prior
 from engine.studio.shelf import shelf
@@ -80,6 +80,7 @@ def vary(workspace: Workspace, asked: Asked, count: int, report: Report) -> list
         asked: `seed` is the first one, the others follow it; `out` is a folder, in which 1, 2 and so on are made.
         count: of the results, 1 to `MOST_VARIATIONS`.
         report: followed; each result is told at once as a file that is done. A stop leaves those that are there.
+            Then it is found out where the face is uncertain; see `engine.studio.uncertainty`.
 
     Raises:
         TooManyVariations, EngineError, Cancelled: as `restore`; what was made before stays.
@@ -102,6 +103,11 @@ def vary(workspace: Workspace, asked: Asked, count: int, report: Report) -> list
         told = _finished(ready, one, seen, _OneOf(report, number, count))
         report.file(one.photo.name, "done", "", told["result"])
         made.append(told)
+    if ready is not None and count > 1:
+        try:
+            uncertainty.find_out(ready, asked, made, report)
+        except EngineError as error:  # the results are there; what can be said beyond them is not worth failing for
+            report.note(str(error))
     return made
 
 

@@ -111,6 +111,19 @@ class ShownGlimpse:
 
 
 @dataclass(frozen=True)
+class ShownUncertainty:
+    """Where the restored face is uncertain, or why that is not shown."""
+
+    sentence: str
+    preview: str = ""
+    """Place of the layer among the previews; "" where it is not shown."""
+    side: int = 0
+    """In px."""
+    to_photo: tuple[float, ...] = ()
+    """As in `ShownGlimpse`."""
+
+
+@dataclass(frozen=True)
 class Looking:
     """How far the desk is with files that were dropped."""
 
@@ -144,6 +157,8 @@ class View:
     tries: tuple[ShownTry, ...] = ()
     """All results of the photo, oldest first."""
     glimpse: ShownGlimpse | None = None
+    uncertainty: ShownUncertainty | None = None
+    """Of the shown result; None where it was not found out."""
     source: str = ""
     """Path of the photo on this machine, where it was named and not dropped."""
     folder: str = ""

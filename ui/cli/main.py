@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from engine import __version__
-from ui.cli import card, compare, doctor, evaluate, finding, people, pretrain, restore, swap, tune, weights
+from ui.cli import card, compare, doctor, evaluate, finding, people, pretrain, restore, sliders, swap, tune, weights
 from ui.cli.call import DeviceOption, Given, JsonOption, QuietOption, WorkspaceOption, ending
 
 PORT = 7860
@@ -68,6 +68,7 @@ card.add_to(app)
 evaluate.add_to(app)
 pretrain.add_to(app)
 finding.add_to(app)
+sliders.add_to(app)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ window.likeness.keys = ({ element, canvas, sheet, any, typing, marking, brush, h
     ...{ b: act.blink, d: () => act.difference(), "[": () => bracket(-1), "]": () => bracket(1), l: act.lens },
     ...{ z: act.flipZoom, 0: () => act.zoomTo("fit"), e: () => act.zoomTo("face"), "+": () => act.zoomBy(1.25) },
     ...{ "=": () => act.zoomBy(1.25), "-": () => act.zoomBy(0.8), f: () => act.whole(), x: act.swap, r: act.strip },
-    ...{ p: () => act.mark(), k: () => act.paint(), PageDown: () => act.step(1), PageUp: () => act.step(-1) },
+    ...{ p: () => act.mark(), k: () => act.paint(), u: act.doubt, PageDown: () => act.step(1), PageUp: () => act.step(-1) },
   };
 
   const seen = () => element.isConnected && element.getClientRects().length > 0;

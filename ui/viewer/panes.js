@@ -73,22 +73,26 @@ window.likeness.panes = (() => {
   }
 
   // The face as it is while it is sampled, laid into the photo where it belongs; `scale` is that of the picture.
-  function glimpse(pane, seen, scale) {
+  const glimpse = (pane, seen, scale) => lay(pane, "lk-glimpse", seen, scale);
+  // Where the restored face is uncertain, laid over it in the same way.
+  const doubt = (pane, seen, scale) => lay(pane, "lk-doubt", seen, scale);
+
+  function lay(pane, kind, seen, scale) {
     const stack = pane.layers.own.stack;
-    const old = stack.querySelector(".lk-glimpse");
+    const old = stack.querySelector("." + kind);
     if (!seen) {
       if (old) old.remove();
       return;
     }
     if (old && old.getAttribute("src") === seen.src) return;
-    const image = make("img", { class: "lk-glimpse", alt: "", draggable: "false", decoding: "sync" });
+    const image = make("img", { class: "lk-laid " + kind, alt: "", draggable: "false", decoding: "sync" });
     const [a, b, c, d, e, f] = seen.matrix.map((part) => part * scale);
     Object.assign(image.style, { width: seen.side + "px", height: seen.side + "px" });
     image.style.transform = "matrix(" + [a, b, c, d, e, f].join(",") + ")";
     image.src = seen.src;
     image.decode().then(
       () => {
-        stack.querySelectorAll(".lk-glimpse").forEach((shown) => shown.remove());
+        stack.querySelectorAll("." + kind).forEach((shown) => shown.remove());
         stack.append(image);
       },
       () => {},
@@ -110,5 +114,5 @@ window.likeness.panes = (() => {
     tag.hidden = !label;
   }
 
-  return { paneOf, pictureIn, fill, glimpse, layOut, tell };
+  return { paneOf, pictureIn, fill, glimpse, doubt, layOut, tell };
 })();

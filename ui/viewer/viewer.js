@@ -18,7 +18,8 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
   const GAP = 2;
   const state = {
     ...{ view: "", line: "across", zoom: "fit", scale: 1, at: [0.5, 0.5], split: 0.5, room: [1, 1], dense: 1 },
-    ...{ held: false, flipped: false, difference: false, lens: false, look: [0.5, 0.5], strip: true },
+    ...{ held: false, flipped: false, difference: false, lens: false, doubt: false, look: [0.5, 0.5] },
+    strip: !matchMedia("(min-width: 961px) and (max-height: 800px)").matches, // there the picture needs the room
     ...{ select: 0, candidate: 0, picked: "", held_against: "", photo: null, seen: 0 },
   };
 
@@ -243,6 +244,10 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
     mark.hidden = !("marks" in value());
     mark.disabled = !value().marks;
     mark.setAttribute("aria-pressed", String(marking.on()));
+    const doubt = find("[data-do=doubt]");
+    doubt.hidden = !value().doubt;
+    doubt.setAttribute("aria-pressed", String(state.doubt));
+    canvas.classList.toggle("doubting", state.doubt);
     const paint = find(".lk-paint-on");
     paint.hidden = !value().strokes;
     paint.setAttribute("aria-pressed", String(brush.on()));
@@ -300,6 +305,13 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
     if (!any()) return;
     state.lens = !state.lens;
     if (state.lens) state.look = geometry.inside(state.look, state.scale, layout().pane, size());
+    draw();
+  }
+
+  function doubt() {
+    if (!value().doubt) return;
+    state.doubt = !state.doubt;
+    say(state.doubt ? words.doubt : words[mode()]);
     draw();
   }
 
@@ -397,7 +409,7 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
   }
 
   const DOES = {
-    ...{ turn: turnLine, difference: () => difference(), lens, blink, closer: () => zoomBy(1.5), farther: () => zoomBy(1 / 1.5) },
+    ...{ turn: turnLine, difference: () => difference(), lens, doubt, blink, closer: () => zoomBy(1.5), farther: () => zoomBy(1 / 1.5) },
     ...{ whole: () => whole(), help, swap, select: () => pick(state.candidate, true) },
     strip: () => {
       state.strip = !state.strip;
@@ -437,6 +449,7 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
     if (!value().marks) marking.end();
     if (!value().strokes || value().painted_on !== brush.paintedOn()) brush.end();
     panes.forEach((pane, index) => views.glimpse(pane, index === 0 && list.length > 1 ? null : value().glimpse, value().scale || 1));
+    panes.forEach((pane, index) => views.doubt(pane, index > 0 ? value().doubt : null, value().scale || 1));
     find(".lk-coming").hidden = !value().glimpse;
     find(".lk-coming").textContent = value().glimpse ? value().glimpse.told : "";
     const arrived = list.length > 1 && state.seen === 1 && matchMedia("(max-width: 960px)").matches;
@@ -528,7 +541,7 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
     ...{ element, canvas, sheet, any, typing, marking, brush, held },
     close: () => viewed().close,
     act: {
-      ...{ turnTo, turnLine, blink, difference, gainBy, lens, zoomTo, zoomBy, pick, swap, step, whole, help, mark, paint },
+      ...{ turnTo, turnLine, blink, difference, gainBy, lens, doubt, zoomTo, zoomBy, pick, swap, step, whole, help, mark, paint },
       lensOn: () => state.lens,
       isWhole,
       strip: DOES.strip,

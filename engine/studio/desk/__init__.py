@@ -20,6 +20,7 @@ from engine import images
 from engine.errors import EngineError
 from engine.jobs import Job
 from engine.results import path_beside
+from engine.studio import consent
 from engine.studio.desk.clerk import Clerk
 from engine.studio.desk.damaged import Damaged, chosen_face
 from engine.studio.desk.references import References
@@ -194,6 +195,7 @@ class Desk:
             prior=prior,
             variations=variations,
         )
+        consent.give(self.studio.workspace.people / person.id)  # the page says so beside the button
         knobs: dict[str, Any] = {"options": dict(options), "recipe": recipe, "seed": seed}
         knobs |= {"finish": dict(finish or {}), "prior": prior, "variations": variations}
         with self._clerk.lock:
@@ -205,6 +207,12 @@ class Desk:
     def person(self) -> Person | None:
         """Who is on the desk; None when there is nobody."""
         return self._references.person()
+
+    @property
+    def consented(self) -> bool:
+        """Whether it was said that the photos of who is on the desk may be used; True where there is nobody."""
+        person = self.person
+        return person is None or consent.given(self.studio.workspace.people / person.id)
 
     def photo_to_compare(self) -> tuple[Path, dict[str, Any] | None]:
         """Give the photo on the desk, and its face as `Studio.start_comparing` takes it.
@@ -354,6 +362,7 @@ class Desk:
                 knobs=noted.knobs,
                 tries=results,
                 glimpse=self._results.glimpse(photo, job),
+                uncertainty=self._results.uncertainty(),
                 source=self._damaged.source,
                 folder=noted.folder,
                 saved=self._saved[1] if self._saved[0] == noted.result else "",

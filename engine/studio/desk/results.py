@@ -12,7 +12,7 @@ from engine import images
 from engine.errors import EngineError
 from engine.jobs import Job, NoSuchJob
 from engine.results import path_beside, read_provenance
-from engine.studio import glimpses, items
+from engine.studio import glimpses, items, uncertainty
 from engine.studio.brush import Stroke, read_strokes
 from engine.studio.desk.clerk import Clerk
 from engine.studio.desk.thumbs import Thumbs
@@ -20,7 +20,7 @@ from engine.studio.finish import finish_from, finish_json, read_finish
 from engine.studio.history import History, Kept
 from engine.studio.proxies import link, make_proxy, proxy_of
 from engine.studio.refit import NotRefitted, Refits, fixed
-from engine.studio.view import DamagedPhoto, ShownGlimpse, ShownResult, ShownTry
+from engine.studio.view import DamagedPhoto, ShownGlimpse, ShownResult, ShownTry, ShownUncertainty
 from engine.workspace import sha256_file, trash
 
 if TYPE_CHECKING:
@@ -89,6 +89,20 @@ class Results:
         except OSError:  # it was just taken away
             return None
         return ShownGlimpse(preview, seen.side, seen.to_photo, seen.done, seen.total)
+
+    def uncertainty(self) -> ShownUncertainty | None:
+        """Give where the shown result is uncertain, or why that is not told; None where it was not found out."""
+        job = self.job(self._clerk.noted.result)
+        if job is None or job.arguments.get("of") != "vary":
+            return None
+        known = uncertainty.read(Path(job.arguments["out"]).parent)
+        if known is None or known.picture is None:
+            return ShownUncertainty(known.sentence) if known is not None else None
+        try:
+            preview = link(known.picture, self._previews, f"uncertain-{job.id.partition('.')[0]}")
+        except OSError:  # it was just taken away
+            return None
+        return ShownUncertainty(known.sentence, preview, known.side, known.to_photo)
 
     def choose(self, photo: DamagedPhoto | None, name: str) -> None:
         """Show one of the results of a photo."""

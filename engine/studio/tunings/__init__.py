@@ -10,13 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError
 from engine.jobs import Busy, Job
-from engine.studio import watched
+from engine.studio import consent, watched
 from engine.studio.tunings.course import Courses, left_of
 from engine.studio.tunings.entries import Entries, changed_at, name_in
 from engine.studio.tunings.estimates import Estimates
@@ -55,7 +54,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-CONSENT = "consent.json"
 """In a person's folder, once somebody said that their photos may be used."""
 MOST_STEPS = 100_000
 _LOOK_SECONDS = 0.5
@@ -119,9 +117,7 @@ class Tunings:
 
     def consent(self) -> None:
         """Note that the photos of the person on the desk may be used. Raises `NoSuchTuning` where there is nobody."""
-        person = self._person()
-        given = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(self._people / person.id / CONSENT, {"version": 1, "date": given})
+        consent.give(self._people / self._person().id)
 
     def choose(self, recipe_name: str) -> None:
         """Choose a recipe. Raises `NoSuchRecipe`."""
@@ -404,7 +400,7 @@ class Tunings:
         return person
 
     def _consented(self, person: Person) -> bool:
-        return (self._people / person.id / CONSENT).exists()
+        return consent.given(self._people / person.id)
 
     def _running(self) -> Job | None:
         current = self._studio.runner.current()
