@@ -10,8 +10,8 @@ from urllib.parse import quote
 import gradio as gr
 
 from engine.people import SUBJECTS, UNSORTED, Advice, Done
-from engine.studio.people_desk import PeopleDesk
-from engine.studio.people_view import Came, Coming, Looked, PeopleView, Section, ShownFace, ShownPerson
+from engine.studio.people import PeopleDesk
+from engine.studio.people.view import Came, Coming, Looked, PeopleView, Section, ShownFace, ShownPerson
 from ui.follow import Page, Shown
 from ui.parts import part
 from ui.strings import LABELS, PEOPLE_SHORTCUTS, say
@@ -41,6 +41,7 @@ def show(desk: PeopleDesk) -> dict[str, Any]:
         "place": view.place,
         "base": f"/gradio_api/file={quote(str(desk.desk.previews))}/",
         "status": _status(view),
+        "comparing": view.comparing,
         "people": [_person(one) for one in view.people],
         "subjects": {subject: say(f"subject_{subject}") for subject in SUBJECTS},
         "unsorted": view.unsorted,
@@ -164,6 +165,8 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _status(view: PeopleView) -> str:
+    if view.comparing:
+        return say("people_comparing")
     faces = sum(person.all for person in view.people) + view.unsorted
     return say("people_status", faces=faces) if faces else ""
 

@@ -299,6 +299,7 @@ WORDS: dict[str, str] = {
     "screen_people": "People",
     "people_list": "Everybody",
     "people_tools": "What to do with the chosen faces",
+    "people_comparing": "Comparing all faces",
     "people_add": "Add photos",
     "people_folder": "Add a folder",
     "people_folder_which": "Folder of this computer",

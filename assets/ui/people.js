@@ -89,8 +89,8 @@ function show() {
     if (moved) scroller.scrollTop = 0;
     scroller.hidden = !faces.size;
     grid.show(value.sections || [], faces);
-    drawEmpty();
   }
+  drawEmpty();
   showPhoto();
 }
 
@@ -211,6 +211,7 @@ function drawEmpty() {
   const nothing = value.place === "" ? !value.people.length && !value.unsorted : !faces.size;
   empty.hidden = !nothing;
   if (!nothing) return empty.replaceChildren();
+  if (value.comparing) return empty.replaceChildren(make("p", { class: "lk-busy", text: words.people_comparing }));
   const [title, hint] =
     value.place === UNSORTED && (value.people.length || value.unsorted === 0)
       ? [words.people_sorted, words.people_sorted_hint]
@@ -338,6 +339,18 @@ const allowed = (verb) => faces.size > 0 && (value.place !== UNSORTED || !["keep
 function judge(word) {
   const ids = grid.subjects();
   grid.past(ids);
+  say(ids, word);
+}
+
+// What a face is to be stands on it at once; what follows from it for the others, the app says later.
+function say(ids, word) {
+  const used = word === "keep";
+  const others = ids.map((id) => faces.get(id)).filter((face) => face && face.used !== used);
+  const back = others.every((face) => face.overruled && !face.label === used);
+  for (const face of back ? others : ids.map((id) => faces.get(id))) {
+    if (face) Object.assign(face, { used, overruled: back ? "" : word });
+  }
+  grid.refill(ids);
   act("judge", { ids, word });
 }
 
@@ -518,7 +531,7 @@ function openPhoto(id) {
   act("look", { id });
   const body = make("div", { class: "lk-people-photo" });
   const used = value.place === UNSORTED ? [] : [{ verb: "keep", word: words.people_keep }, { verb: "reject", word: words.people_reject }];
-  const choices = used.map((one) => ({ word: one.word, then: () => (act("judge", { ids: [id], word: one.verb }), stepPhoto(1)) }));
+  const choices = used.map((one) => ({ word: one.word, then: () => (say([id], one.verb), stepPhoto(1)) }));
   const face = faces.get(id);
   const made = ask(face.name, [body], choices, {
     wide: true,
@@ -536,7 +549,7 @@ function openPhoto(id) {
     const word = { p: "keep", x: "reject" }[event.key.toLowerCase()];
     if (step) stepPhoto(step);
     else if (word && used.length) {
-      act("judge", { ids: [id], word });
+      say([id], word);
       stepPhoto(1);
     } else return;
     event.preventDefault();

@@ -320,8 +320,17 @@ function makeGrid({ scroller, inner, sayTile, headOf, changed, opened, hovered, 
     draw(true);
   }).observe(inner);
 
+  // Draws some faces anew where they stand.
+  function refill(ids) {
+    for (const block of blocks.values()) {
+      for (const id of ids) if (block.tiles.has(id)) fillTile(block.tiles.get(id), id);
+    }
+    changed();
+  }
+
   return {
     show,
+    refill,
     key,
     go,
     choose,
