@@ -83,19 +83,18 @@ OPEN = """async ([place, title]) => {
 }"""
 """From a click on an entry of the list until what belongs to it was drawn: the whole way to the app and back."""
 
-KEY = """async ([key, what]) => {
-    const word = () => document.querySelector(".lk-pf.lk-active")?.dataset.id;
-    const first = word();
+KEY = """async (key) => {
+    const id = document.querySelector(".lk-pf.lk-active").dataset.id;
+    const out = () => document.getElementById("lk-pf-" + id)?.classList.contains("lk-out");
+    const before = out();
     const began = performance.now();
     document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
     const frame = () => new Promise((done) => requestAnimationFrame(done));
-    const tile = () => document.getElementById("lk-pf-" + first);
-    const there = () => tile()?.querySelector(".lk-pf-word").textContent === what || !tile();
-    while (!there() && performance.now() - began < 30000) await frame();
+    do await frame(); while (out() === before && performance.now() - began < 30000);
     await frame();
     return performance.now() - began;
 }"""
-"""From a key until the face at the keyboard says what was done with it, or is out of sight at its new place."""
+"""From a key until the face at the keyboard was drawn as used or left out, or is out of sight at its new place."""
 
 
 @dataclass(frozen=True)
@@ -233,12 +232,13 @@ def switch(page: Page) -> list[float]:
 
 
 def judge(page: Page) -> list[float]:
-    """Leave faces out and use them again by keys; how long each took to be seen."""
+    """Leave faces out by keys; how long each took to be seen."""
     page.evaluate(SWITCH, "people")
     page.locator(".lk-pf").first.click()
     took: list[float] = []
-    for _ in range(5):
-        took.append(page.evaluate(KEY, ["x", "Left out"]))
+    for _ in range(10):
+        took.append(page.evaluate(KEY, "x"))
+        page.wait_for_timeout(1 * SECONDS)
     return took
 
 

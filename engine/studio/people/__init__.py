@@ -242,10 +242,13 @@ class PeopleDesk:
                 stamp = self._stamp()
                 view = self._built()
                 with self._lock:
+                    others = self._seen != stamp
                     self._seen, self._seen_at = stamp, time.monotonic()
                     if self._changes != changes:  # something was done meanwhile, which must not be taken back
                         view = self._as_stored(view)
                     self._view = replace(view, revision=self._view.revision + 1)
+                if others:
+                    self.desk.look_again()  # the other screens show the same people and faces
             finally:
                 with self._lock:
                     self._judged = max(self._judged, changes)
