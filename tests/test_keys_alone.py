@@ -29,7 +29,7 @@ FOCUSED = """() => {
     const marked = (one) => {
         const style = getComputedStyle(one);
         const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1.5;
-        return outlined || style.boxShadow !== "none" || (one === at && style.outlineStyle === "auto");
+        return outlined;
     };
     const active = at.getAttribute("aria-activedescendant");
     const tile = active && document.getElementById(active);

@@ -109,7 +109,7 @@ def test_dropped_photos_are_grouped_given_and_all_of_it_is_undone_after_a_restar
         page.keyboard.press("Control+Shift+z")
         tells(page, NAME, "3 of 3 used")
         drop(page, "#people", [sample_faces[3], sample_faces[0]])
-        page.get_by_text("1 were there already.").wait_for(timeout=120 * SECONDS)
+        page.get_by_text("1 was there already.").wait_for(timeout=120 * SECONDS)
         page.get_by_role("button", name=f"Add to {NAME}").click()
         tells(page, NAME, "4 of 4 used")
         assert list((app.home / "cache" / "uploads").rglob("*.jpg")) == []
@@ -354,3 +354,46 @@ def test_thousands_of_faces_are_a_few_hundred_on_the_page(sorted_out: Path, tmp_
             }"""
         )
         assert shown < 2000, "300 ms on a machine that does nothing else"
+
+
+def test_a_page_left_open_over_a_restart_says_what_was_not_heard_and_goes_on(
+    app: App, browser_page: Page, tmp_path: Path
+) -> None:
+    """The same things done before and after, without a reload: nothing twice, nothing lost, nothing pretended."""
+    page = seen(browser_page, app)
+    opened(page, NAME, 4)
+    page.locator(".lk-pf").first.click()
+    page.keyboard.press("x")
+    tells(page, NAME, "3 of 4 used")
+    used = page.locator(".lk-pf:not(.lk-out)")
+    used.first.click()
+    address = app.address
+    assert app.stop()[::2] == (0, [])
+    page.keyboard.press("x")
+    page.locator(".lk-pf.lk-out").nth(1).wait_for()
+    unheard = page.locator("#people .lk-notice").get_by_text("Likeness has not answered for some seconds")
+    unheard.wait_for()
+    assert used.count() == 3, "what nobody heard of is not shown as done"
+    app.start()
+    assert app.address == address
+    unheard.wait_for(state="detached")
+    tells(page, NAME, "3 of 4 used")
+    used.first.click()
+    for _ in range(2):
+        page.keyboard.press("x")
+        tells(page, NAME, "2 of 4 used")
+        page.locator(".lk-people-section").get_by_text("Left out by you: 2 faces").wait_for()
+        page.locator(".lk-pf.lk-out").first.click()
+    folder = tmp_path / "once more"
+    folder.mkdir()
+    shutil.copy(FACES / "face-009.jpg", folder)
+    for told in ("1 photo read, 1 face found.", "1 photo read, 0 faces found. 1 was there already."):
+        page.get_by_role("button", name="Add a folder").click()
+        page.keyboard.type(str(folder))
+        page.keyboard.press("Enter")
+        page.locator("#people .lk-notice").get_by_text(told).wait_for(timeout=120 * SECONDS)
+        assert app.stop()[::2] == (0, [])
+        app.start()
+    tells(page, "New faces", "2 faces")
+    page.get_by_role("button", name="Undo: ").click()
+    tells(page, "New faces", "1 face")

@@ -23,7 +23,7 @@ NAMED = 3
 def draw() -> gr.HTML:
     """Draw the screen."""
     with gr.Column(elem_id="people"):
-        return part("people", elem_id="people-screen", first=("people_grid",))
+        return part("people", elem_id="people-screen", first=("people_grid", "people_dialogs", "people_photo"))
 
 
 def shown(drawn: gr.HTML, desk: PeopleDesk) -> list[Shown]:
@@ -37,7 +37,7 @@ def show(desk: PeopleDesk) -> dict[str, Any]:
     person = next((person for person in view.people if person.id == view.place), None)
     labels = {one.id: label(one) for one in view.people}
     return {
-        "revision": view.revision,
+        "revision": f"{desk.opened}-{view.revision}",
         "place": view.place,
         "base": f"/gradio_api/file={quote(str(desk.desk.previews))}/",
         "status": _status(view),
@@ -151,7 +151,7 @@ def came(known: Came) -> str:
     faces = say("faces_one" if known.faces == 1 else "faces_some", n=known.faces)
     told = [say("came_stopped" if known.stopped else "came", photos=photos, faces=faces)]
     if known.already:
-        told.append(say("came_already", n=known.already))
+        told.append(say("came_already_one") if known.already == 1 else say("came_already", n=known.already))
     if known.no_face:
         told.append(say("came_no_face", n=len(known.no_face), names=_few(known.no_face)))
     told += known.unreadable[:NAMED]

@@ -28,7 +28,7 @@ from engine.studio.people.background import Background
 from engine.studio.people.layout import as_stored, grouped, of_person, shown_face, still_there, words_for
 from engine.studio.people.pictures import Pictures
 from engine.studio.people.view import NOTHING, PeopleView, ShownFace, ShownPerson
-from engine.workspace import read_json, write_json
+from engine.workspace import new_id, read_json, write_json
 
 if TYPE_CHECKING:
     from engine.people import Deleted, Library
@@ -50,6 +50,8 @@ class PeopleDesk:
     def __init__(self, desk: Desk) -> None:
         """Take the desk of the other screens, whose folders of previews and of dropped files it uses too."""
         self.desk = desk
+        self.opened = new_id("people")
+        """Another one each time, so that a page left open from before takes no view for one that it has seen."""
         self._studio = desk.studio
         self._background = Background(desk.studio.workspace.logs)
         self._pictures = Pictures(desk.studio, desk.previews, self._background, self.refresh)
