@@ -81,6 +81,10 @@ function makePhotos({ element, words, value, faces, grid, act, say, dialogs, uns
     const at = tile.getBoundingClientRect();
     card.style.left = at.right + 372 < innerWidth ? at.right + 12 + "px" : Math.max(8, at.left - 372) + "px";
     card.style.top = Math.max(56, Math.min(at.top, innerHeight - 380)) + "px";
+    card.hidden = true; // until there is something to be seen
+    const picture = card.querySelector("img");
+    if (picture) picture.addEventListener("load", () => (card.hidden = false));
+    else card.hidden = false;
     element.append(card);
   }
 
