@@ -28,8 +28,7 @@ FOCUSED = """() => {
     const seen = at.closest(".lk-people-files, .lk-tick") || at;
     const marked = (one) => {
         const style = getComputedStyle(one);
-        const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1.5;
-        return outlined;
+        return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1.5;
     };
     const active = at.getAttribute("aria-activedescendant");
     const tile = active && document.getElementById(active);
