@@ -160,7 +160,7 @@ def test_strength_scales_what_is_added_and_0_is_blind(prior, tuned):
     half, whole = (made.applied_to(prior, strength=s).denoiser.get_parameter(name) - base for s in (0.5, 1.0))
     assert whole.abs().max() > 0 and torch.allclose(2 * half, whole, atol=1e-6)
     for wrong in ({"strength": 1.6}, {"strength": -0.1}, {"parts": ("hair",)}):
-        with pytest.raises(BadStrength, match=r"strength is 0 to 1.5 and the parts are text and guide"):
+        with pytest.raises(BadStrength, match=r"strength is 0 to 1.5 and the parts are cleaner, text, guide"):
             made.applied_to(prior, **wrong)
 
 

@@ -17,7 +17,7 @@ def test_every_field_of_every_recipe_has_a_meaning_a_source_and_a_range_that_its
     for made in RECIPES.values():
         assert check(made) is made and made.summary.endswith(".")
         rows = made.explain()
-        assert len(rows) == sum(len(fields(p)) for p in (made.text, made.guide) if p is not None)
+        assert len(rows) == sum(len(fields(p)) for p in made.pivots.values())
         for row in rows:
             assert row["what"].endswith(".") and row["source"], row["name"]
             bounded = row["low"] is not None or row["choices"] or isinstance(row["value"], (bool, tuple))
@@ -77,7 +77,7 @@ def test_a_value_outside_its_range_is_told_with_the_range(values, said):
 
 
 def test_a_recipe_needs_a_name_and_a_pivot():
-    with pytest.raises(BadRecipe, match="neither a text nor a guide pivot"):
+    with pytest.raises(BadRecipe, match="has no pivot: no cleaner, text or guide"):
         check(Recipe("empty", "", None, None))
     with pytest.raises(BadRecipe, match="small letters, digits and dashes"):
         check(Recipe("../x", "", TextPivot(), GuidePivot()))

@@ -195,7 +195,7 @@ def build(desk: Desk, library: PeopleDesk, rooms: Rooms, *, recipes: Sequence[st
         def opened() -> list[Any]:
             view: View = desk.view()
             kept = [*restoring.kept_knobs(third, view, recipes), *comparing.kept_knobs(bench, board.view(), view)]
-            return [*page.updates({}), *kept]
+            return [*page.updates(""), *kept]
 
         blocks.load(opened, None, [*page.outputs, *third.knobs, *bench.knobs], **QUIET)
         clock.tick(page.updates, page.seen, page.outputs, trigger_mode="once", **QUIET)

@@ -6,6 +6,7 @@ asked, so a page that was reloaded, or a second one, is no special case: it has 
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import logging
@@ -83,26 +84,30 @@ class Page:
     def __init__(self, desk: Desk, shown: Sequence[Shown]) -> None:
         self.desk = desk
         self.shown = tuple(shown)
-        self.seen = gr.State({})
-        """In each browser's session: the last value sent of each component, as JSON."""
+        self.seen = gr.Textbox("", visible="hidden", container=False)
+        """The fingerprint of each component's value that this page shows, as JSON.
+
+        It lies in the browser and comes with the values: answers may overtake one another on their way, and a record
+        kept at the server would then take for shown what an older answer has covered again."""
         self.outputs: list[Component] = [*(part.component for part in self.shown), self.seen]
 
-    def updates(self, seen: dict[str, str]) -> list[Any]:
-        """Give what is new since `seen`, in the order of `outputs`."""
+    def updates(self, seen: str) -> list[Any]:
+        """Give what is new since `seen`, "" for nothing seen yet, in the order of `outputs`."""
         sent: list[Any] = []
-        now, view = dict(seen), self.desk.view()
+        known: dict[str, str] = json.loads(seen or "{}")
+        now, view = dict(known), self.desk.view()
         for number, part in enumerate(self.shown):
             value = part.value(view)
-            written = json.dumps(value, sort_keys=True)
-            new = seen.get(str(number)) != written
+            mark = hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()
+            new = known.get(str(number)) != mark
             sent.append(part.update(value) if new else gr.skip())
-            now[str(number)] = written
-        return [*sent, now if now != seen else gr.skip()]
+            now[str(number)] = mark
+        return [*sent, json.dumps(now) if now != known else gr.skip()]
 
     def on(self, listener: Callable[..., Any], verb: Callable[[gr.EventData], None]) -> None:
         """Let an event of a part do something to the desk and show at once what came of it."""
 
-        def handle(seen: dict[str, str], event: gr.EventData) -> list[Any]:
+        def handle(seen: str, event: gr.EventData) -> list[Any]:
             with explained():
                 verb(event)
             return self.updates(seen)

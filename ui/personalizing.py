@@ -13,13 +13,14 @@ import gradio as gr
 from engine.studio.desk import Desk
 from engine.studio.tunings import Course, Entry, Estimated, Running, Tunings, TuningsView
 from engine.studio.view import View
-from engine.tuning import RECIPES
+from engine.tuning import PARTS, RECIPES
 from ui.follow import Page, Shown, address
 from ui.parts import part
 from ui.restoring import time_left
 from ui.strings import JOBS, RECIPE_TITLES, TUNING_STATES, say, stage_name
 
-NUMBERS_FROM = ("text", "guide")
+WORKING = ("learning the face", "personalizing", "steadying the guide")
+"""Stages of which each has steps that count."""
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,7 @@ def _about(entry: Entry) -> str:
 
 
 def _progress(run: Running) -> dict[str, Any]:
-    working = run.of > 0 and run.stage in ("personalizing", "steadying the guide")
+    working = run.of > 0 and run.stage in WORKING
     share = run.step / run.of if working else run.done / run.total if run.total > 1 else None
     paused = run.job.paused
     numbers = [(say("number_step"), say("number_of", n=run.step, m=run.of))] if run.of else []
@@ -265,7 +266,7 @@ def _run_state(run: Running, entry: Entry | None) -> dict[str, Any]:
     return {
         "paused": run.job.paused,
         "stopping": run.job.stopping,
-        "looks": entry is not None and run.stage in ("personalizing", "steadying the guide"),
+        "looks": entry is not None and run.stage in WORKING,
         "looking": (run.job.folder / "look").exists(),
     }
 
@@ -333,14 +334,14 @@ def _settings(entry: Entry) -> dict[str, str]:
             say("set_extended"): ", ".join(_extended(one) for one in known["extended"]) or say("no"),
             say("set_engine"): str(known["versions"]["likeness"]),
         }
-    for name in NUMBERS_FROM:
+    for name in PARTS:
         pivot: Mapping[str, Any] = recorded.get(name) or {}
         told |= {say(f"set_{name}", field=key.replace("_", " ")): _plain(value) for key, value in pivot.items()}
     return told
 
 
 def _extended(one: Mapping[str, Any]) -> str:
-    return say("steps", n=sum(int(one.get(part) or 0) for part in NUMBERS_FROM))
+    return say("steps", n=sum(int(one.get(part) or 0) for part in PARTS))
 
 
 def _plain(value: Any) -> str:

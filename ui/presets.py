@@ -40,7 +40,7 @@ def connect(
 ) -> None:
     """Let a preset set the knobs, and the knobs be saved as one."""
 
-    def use(seen: dict[str, str], event: gr.EventData) -> list[Any]:
+    def use(seen: str, event: gr.EventData) -> list[Any]:
         with explained():
             options, finish = settings_of(presets.find(str(event.id)))
             desk.keep_knobs({**desk.view().knobs, "options": options, "finish": finish})

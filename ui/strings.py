@@ -554,6 +554,7 @@ WORDS: dict[str, str] = {
     "set_prompt": "Phrase",
     "set_extended": "Extended by",
     "set_engine": "Likeness",
+    "set_cleaner": "Cleaner, {field}",
     "set_text": "Person, {field}",
     "set_guide": "Guide, {field}",
     # Models and settings.
@@ -822,6 +823,7 @@ STAGES: dict[str, str] = {
     "finding the face": "Finding the face",
     "preparing photos": "Preparing the good photos",
     "preparing generic faces": "Preparing other faces to compare with",
+    "learning the face": "Learning the face itself",
     "personalizing": "Getting to know the face",
     "steadying the guide": "Learning to keep to the photo",
     "restoring": "Restoring",

@@ -41,7 +41,7 @@ def connect(drawn: gr.HTML, desk: Desk, page: Page, third: Drawn, recipes: Seque
             desk.take_settings(str(event.id))
         return restoring.kept_knobs(third, desk.view(), recipes)
 
-    def again(seen: dict[str, str], event: gr.EventData) -> list[Any]:
+    def again(seen: str, event: gr.EventData) -> list[Any]:
         with explained():
             desk.take_settings(str(event.id))
             knobs = desk.view().knobs

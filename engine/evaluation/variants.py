@@ -15,8 +15,8 @@ from engine.tuning.pivots import context_of, in_other_context, pivots_of
 Whose = Literal["", "own", "next", "nobody"]
 """Photos that a prior is tuned to: none, the person's, the next person's, or as many of people who are nobody."""
 
-NAMES = {"text": "text pivot", "guide": "guide pivot"}
-BOTH = "both pivots"
+NAMES = {"cleaner": "cleaner pivot", "text": "text pivot", "guide": "guide pivot"}
+BOTH, ALL = "both pivots", "all pivots"
 BLIND, WRONG, EQUAL_STEPS = "blind", "wrong person", "equal steps"
 TRUTH = "truth"
 """No arm: the truth itself, how far it lies from the references is the nearest that a result can be asked to come."""
@@ -43,8 +43,8 @@ class Variant:
 def standing(recipe: Recipe, references: int) -> list[Variant]:
     """Give the arms that everybody is restored by.
 
-    The pivots alone cost no tuning of their own: the text is tuned first and the guide with the text fixed, so one
-    tuning holds both, and an arm uses one part of it.
+    The pivots alone cost no tuning of their own: each is tuned with those before it fixed, so one tuning holds all, and
+    an arm uses one part of it.
 
     Args:
         recipe: that is measured.
@@ -72,7 +72,9 @@ def standing(recipe: Recipe, references: int) -> list[Variant]:
     ]
     if len(whole) > 1:
         made.append(
-            Variant(BOTH, "tuned to the person, all of the recipe", "diffbir", "own", recipe, whole, references)
+            Variant(
+                _whole(whole), "tuned to the person, all of the recipe", "diffbir", "own", recipe, whole, references
+            )
         )
     return made
 
@@ -92,9 +94,20 @@ def contexts(recipe: Recipe, references: int) -> list[Variant]:
         f"text pivot, {context}", f"the text tuned {context}, alone", "diffbir", "own", other, ("text",), references
     )
     both = Variant(
-        f"{BOTH}, {context}", f"the text tuned {context}, then the guide", "diffbir", "own", other, whole, references
+        f"{_whole(whole)}, {context}",
+        f"all of the recipe, the text tuned {context}",
+        "diffbir",
+        "own",
+        other,
+        whole,
+        references,
     )
     return [alone, both] if len(whole) > 1 else [alone]
+
+
+def _whole(parts: tuple[str, ...]) -> str:
+    """Name an arm with several pivots."""
+    return BOTH if parts == ("text", "guide") else ALL
 
 
 def counted(winner: Variant, counts: tuple[int, ...]) -> list[Variant]:

@@ -63,7 +63,7 @@ class DualPivot:
             from engine.prior.packed import refresh
 
             made = read_tuned(subject.tuned).applied_to(self.prior, strength=strength)
-            for network in (made.denoiser, made.guide):
+            for network in (made.cleaner, made.denoiser, made.guide):
                 refresh(network)
             self._last = (subject.tuned, strength, made)
         return self._last[2]

@@ -28,7 +28,9 @@ _LOOK_SECONDS = 0.3
 
 Word = Literal["", "begun", "over"]
 Stage = Literal["offered", "photos", "damaged", "tuning", "restoring", "done", "stopped", "gone"]
-TUNING = frozenset({"preparing photos", "preparing generic faces", "personalizing", "steadying the guide"})
+TUNING = frozenset(
+    {"learning the face", "preparing photos", "preparing generic faces", "personalizing", "steadying the guide"}
+)
 """Stages of the job in which the face is learned."""
 
 

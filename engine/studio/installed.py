@@ -6,14 +6,16 @@ of a download is gone on with later. Looking at what is there may read gigabytes
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, RLock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from engine import weights
 from engine.errors import EngineError
@@ -121,7 +123,7 @@ class Installed:
         self._work: dict[str, _Work] = {}
         self._found: Mapping[str, Found] = {}
         self._looked = False
-        self._seen = -1
+        self._seen: tuple[Any, ...] = ()
         self._notices: list[tuple[str, bool]] = []
         self._files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="weights")
         self._looking = ThreadPoolExecutor(max_workers=1, thread_name_prefix="weights-look")
@@ -311,13 +313,24 @@ class Installed:
             self._notices = [*self._notices, (sentence, bad)][-5:]
 
     def _look_when_changed(self) -> None:
-        changed = self._root.stat().st_mtime_ns
-        if changed != self._seen and not self._work:
+        if not self._work and self._mark() != self._seen:
             self._look_again()
+
+    def _mark(self) -> tuple[Any, ...]:
+        """Give what changes when a file comes, goes or is written to: writing into one leaves its folder as it was."""
+        files: list[tuple[str, int, int]] = []
+        with os.scandir(self._root) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                with contextlib.suppress(FileNotFoundError):
+                    seen = entry.stat()
+                    files.append((entry.name, seen.st_size, seen.st_mtime_ns))
+        return (self._root.stat().st_mtime_ns, *sorted(files))
 
     def _look_again(self) -> None:
         with self._lock:
-            self._seen = self._root.stat().st_mtime_ns
+            self._seen = self._mark()
         try:
             self._looking.submit(self._look)
         except RuntimeError:  # closed meanwhile

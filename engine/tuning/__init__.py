@@ -5,15 +5,16 @@ person's photos) or out of context, and the guide pivot on generic faces. Nothin
 no shared prior is ever changed. What each field of a recipe does stands in README.md beside this file.
 """
 
-from engine.tuning.recipe import BadRecipe, GuidePivot, NoSuchRecipe, Recipe, TextPivot
+from engine.tuning.recipe import PARTS, BadRecipe, CleanerPivot, GuidePivot, NoSuchRecipe, Recipe, TextPivot
 from engine.tuning.recipe_files import RECIPES, recipe
-from engine.tuning.tuned import PARTS, BadTunedModel, TunedModel, fingerprint_of, read_tuned
+from engine.tuning.tuned import BadTunedModel, TunedModel, fingerprint_of, read_tuned
 
 __all__ = [
     "PARTS",
     "RECIPES",
     "BadRecipe",
     "BadTunedModel",
+    "CleanerPivot",
     "GuidePivot",
     "NoSuchRecipe",
     "Recipe",

@@ -15,8 +15,9 @@ from torch import Tensor
 from engine.people import Gallery
 from engine.prior.bundle import Prior
 from engine.restore import Settings, restore_face
+from engine.tuning.cleaner_pivot import CleanerStage, Faces
 from engine.tuning.guide_pivot import GuideStage, Personalized
-from engine.tuning.recipe import Pivot, Recipe, check
+from engine.tuning.recipe import Pivot, PriorPivot, Recipe, check
 from engine.tuning.references import HELD_OUT_FROM
 from engine.tuning.steps import Stage
 from engine.tuning.text_pivot import Shown, TextStage
@@ -75,19 +76,28 @@ def estimate(prior: Prior, gallery: Gallery, recipe: Recipe) -> Estimate:
     a_check = 10 * (time.monotonic() - begun) if held_out else 0.0
 
     seconds, memory, kept, checkpoint = 0.0, 0, 0, 0
+    if recipe.cleaner is not None:
+        pivot = recipe.cleaner
+        once = replace(pivot, batch=1, accumulate=1, class_batch=0)
+        stage = CleanerStage(prior, once, Faces(face, (), (1.0,)), seed=0)
+        made = _Trial.of(stage, pivot, pivot.batch + pivot.class_batch)
+        seconds += made.seconds + a_check * (pivot.checks + 1 if pivot.checks else 0)
+        memory, kept, checkpoint = made.memory, made.kept, made.checkpoint
     if recipe.text is not None:
         pivot = recipe.text
         once = replace(pivot, batch=1, accumulate=1, class_batch=0, year=0)
         stage = TextStage(prior, gallery.person, once, Shown(views, None, (1.0,)), seed=0)
-        made = _Trial.of(stage, pivot, pivot.batch + pivot.class_batch, views)
+        made = _Trial.of(stage, pivot, pivot.batch + pivot.class_batch, _memory_of(pivot, views))
         views_made = pivot.views * tuned_on + (pivot.class_faces if pivot.class_batch else 0)
-        seconds += made.seconds + a_view * views_made + a_check * (pivot.checks + 1 if pivot.checks else 0)
-        memory, kept, checkpoint = made.memory, made.kept, made.checkpoint
+        checks = pivot.checks + (recipe.cleaner is None) if pivot.checks else 0
+        seconds += made.seconds + a_view * views_made + a_check * checks
+        memory, checkpoint = max(memory, made.memory), max(checkpoint, made.checkpoint)
+        kept += made.kept
     if recipe.guide is not None:
         pivot = recipe.guide
         once = replace(pivot, batch=1, accumulate=1)
         stage = GuideStage([Personalized(prior, gallery.person.prompt)], once, views, seed=0)
-        made = _Trial.of(stage, pivot, pivot.batch, views)
+        made = _Trial.of(stage, pivot, pivot.batch, _memory_of(pivot, views))
         faces = tuned_on if pivot.faces == "person" else pivot.face_count
         seconds += made.seconds + a_view * pivot.views * faces + a_check * pivot.checks
         memory, checkpoint = max(memory, made.memory), max(checkpoint, made.checkpoint)
@@ -116,10 +126,11 @@ class _Trial:
     checkpoint: int
 
     @staticmethod
-    def of(stage: Stage, pivot: Pivot, at_a_time: int, views: Views) -> _Trial:
-        """Do a step with one picture, twice, so that the second says how long one takes."""
+    def of(stage: Stage, pivot: Pivot, at_a_time: int, pictures: int = 0) -> _Trial:
+        """Do a step with one picture, twice, so that the second says how long one takes; `pictures` are held, bytes."""
         activations, seconds = 0, 0.0
         for n in range(2):
+            begun = time.monotonic()
             drawn = stage.draw(n, 0)
             seen: dict[int, int] = {}
 
@@ -128,7 +139,6 @@ class _Trial:
                     seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
                 return tensor
 
-            begun = time.monotonic()
             with torch.autograd.graph.saved_tensors_hooks(note, lambda kept: kept):
                 loss = stage.losses(drawn).sum()
             loss.backward()
@@ -136,11 +146,14 @@ class _Trial:
         trained = sum(p.numel() for p in stage.parameters().values())
         copies = trained * 4 * (2 + _moments(pivot))
         delta = sum(2 * t.numel() + HEADER for t in stage.delta().values())
-        latents = sum(t.numel() * t.element_size() for t in (views.good, views.cleaned, views.mask))
-        pictures = pivot.views * 10 * latents
         whole = pivot.steps * pivot.accumulate * at_a_time * seconds
         memory = math.ceil(copies + activations * at_a_time + pictures)
         return _Trial(whole, memory, delta, math.ceil(trained * 4 * (1 + _moments(pivot))))
+
+
+def _memory_of(pivot: PriorPivot, views: Views) -> int:
+    """Give the bytes of all views of ten faces, from those of one view."""
+    return pivot.views * 10 * sum(t.numel() * t.element_size() for t in (views.good, views.cleaned, views.mask))
 
 
 def _moments(pivot: Pivot) -> float:

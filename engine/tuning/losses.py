@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from engine.prior.bundle import Prior
-from engine.tuning.recipe import Pivot
+from engine.tuning.recipe import PriorPivot
 
 
 def target_of(prior: Prior, levels: Any, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ def alpha_bar_at(levels: Any, t: Tensor, like: Tensor) -> Tensor:
     return levels.alphas_cumprod[t.cpu()].to(like.device, torch.float32).view(-1, 1, 1, 1)
 
 
-def level_weights(prior: Prior, levels: Any, t: Tensor, pivot: Pivot) -> Tensor:
+def level_weights(prior: Prior, levels: Any, t: Tensor, pivot: PriorPivot) -> Tensor:
     """Give the weight of each picture's error by its noise level, `(N,)`.
 
     `prior` weights as the prior was trained: the pocket prior by the square root of the signal-to-noise ratio held

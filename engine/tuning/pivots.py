@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.tuning.recipe import Recipe
-from engine.tuning.tuned import PARTS
 
 
 def pivots_of(recipe: Recipe) -> tuple[str, ...]:
-    """Give those of `PARTS` that a recipe tunes."""
-    return tuple(part for part in PARTS if getattr(recipe, part) is not None)
+    """Give those of `recipe.PARTS` that a recipe tunes."""
+    return tuple(recipe.pivots)
 
 
 def context_of(recipe: Recipe) -> str:

@@ -66,9 +66,14 @@ Diffusion's shape that hold the first 150 of its 324 tensors in the order of the
 them."""
 
 
+PARTS = ("cleaner", "text", "guide")
+"""What a recipe can tune, in the order in which it is done, and what a tuned model can hold: what each pivot added to
+the cleaner, to the prior and its text encoder, and to the guide."""
+
+
 @dataclass(frozen=True)
 class Pivot:
-    """What both pivots can choose. Never used by itself."""
+    """What every pivot can choose. Never used by itself."""
 
     steps: int = _field(80, "steps", "Optimiser steps.", MEASURED, low=1, high=100_000)
     rate: float = _field(
@@ -116,6 +121,58 @@ class Pivot:
         low=0,
         high=512,
     )
+    outside_weight: float = _field(
+        1.0, "", "Weight of the loss outside the face, where inside it is 1; 1 is off.", OFF, low=0, high=1
+    )
+    checks: int = _field(
+        6, "times", "How often the held-out photo is restored during the pivot; 0 is never.", "six points show a curve",
+        low=0, high=100,
+    )  # fmt: skip
+    early_stop: bool = _field(
+        False, "", "Stop when the held-out photo gets no better, by identity and GMSD together, and take the best.", OFF
+    )
+    patience: int = _field(2, "checks", "Checks without a better one before stopping.", OFF, low=1, high=100)
+    checkpointing: bool = _field(
+        False, "", "Compute activations again instead of keeping them: a third slower, much less memory.", "diffusers"
+    )
+
+
+@dataclass(frozen=True)
+class CleanerPivot(Pivot):
+    """Tuning the cleaner to the person: the network that decides most of a face, and the first to lose who it is."""
+
+    steps: int = _field(150, "steps", "Optimiser steps.", MEASURED, low=1, high=100_000)
+    rate: float = _field(4e-4, "per step", "Learning rate at its height.", MEASURED, low=0, high=10)
+    method: str = _field(
+        "full",
+        "",
+        "What is trained: LoRA matrices beside the chosen layers, or all weights of the chosen layers.",
+        MEASURED,
+        choices=("lora", "full"),
+    )
+    targets: tuple[str, ...] = _field(
+        ("all",), "layer names", "Layers of the cleaner that are trained, named as for the text pivot.", MEASURED
+    )
+    store_rank: int = _field(
+        64,
+        "",
+        "With method full: rank to which each stored difference is brought down; 0 stores it whole, in half precision.",
+        "changes nothing where a layer is no wider, as in the pocket prior; keeps a large cleaner's difference small",
+        low=0,
+        high=512,
+    )
+    class_batch: int = _field(
+        1, "pictures", "Generic faces beside each batch, so that others are still cleaned; 0 is none.", MEASURED,
+        low=0, high=64,
+    )  # fmt: skip
+    class_faces: int = _field(40, "pictures", "Generic faces to draw from.", MEASURED, low=1, high=10_000)
+    class_weight: float = _field(1.0, "", "Weight of their loss.", MEASURED, low=0, high=10)
+
+
+@dataclass(frozen=True)
+class PriorPivot(Pivot):
+    """What the pivots that go through the prior can choose. Never used by itself."""
+
     views: int = _field(
         12,
         "per photo",
@@ -135,24 +192,10 @@ class Pivot:
     snr_gamma: float = _field(
         5.0, "", "Highest signal-to-noise ratio that Min-SNR counts.", "arXiv 2303.09556", low=0.1, high=100
     )
-    outside_weight: float = _field(
-        1.0, "", "Weight of the loss outside the face, where inside it is 1; 1 is off.", OFF, low=0, high=1
-    )
-    checks: int = _field(
-        6, "times", "How often the held-out photo is restored during the pivot; 0 is never.", "six points show a curve",
-        low=0, high=100,
-    )  # fmt: skip
-    early_stop: bool = _field(
-        False, "", "Stop when the held-out photo gets no better, by identity and GMSD together, and take the best.", OFF
-    )
-    patience: int = _field(2, "checks", "Checks without a better one before stopping.", OFF, low=1, high=100)
-    checkpointing: bool = _field(
-        False, "", "Compute activations again instead of keeping them: a third slower, much less memory.", "diffusers"
-    )
 
 
 @dataclass(frozen=True)
-class TextPivot(Pivot):
+class TextPivot(PriorPivot):
     """Tuning the prior round the person's phrase."""
 
     context: str = _field(
@@ -225,7 +268,7 @@ class TextPivot(Pivot):
 
 
 @dataclass(frozen=True)
-class GuidePivot(Pivot):
+class GuidePivot(PriorPivot):
     """Tuning the guide on generic faces, with the personalized prior fixed."""
 
     steps: int = _field(150, "steps", "Optimiser steps.", "not measured yet", low=1, high=100_000)
@@ -258,7 +301,7 @@ class GuidePivot(Pivot):
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole tuning: one pivot or both, the text pivot first."""
+    """A whole tuning: one pivot or several, in the order of `PARTS`."""
 
     name: str
     summary: str
@@ -268,6 +311,12 @@ class Recipe:
     seed: int = 0
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
     """Where a value of this recipe comes from, by names such as `text.steps`; the field's own source unless given."""
+    cleaner: CleanerPivot | None = None
+
+    @property
+    def pivots(self) -> dict[str, Pivot]:
+        """The pivots that it has, by `PARTS`."""
+        return {part: pivot for part in PARTS if (pivot := getattr(self, part)) is not None}
 
     def as_json(self) -> dict[str, Any]:
         """Give what decides the outcome, as plain values: all but summary and sources."""
@@ -278,9 +327,7 @@ class Recipe:
     def explain(self) -> list[dict[str, Any]]:
         """List every field of its pivots: name, value, unit, what, source, low, high and choices."""
         rows: list[dict[str, Any]] = []
-        for part, pivot in (("text", self.text), ("guide", self.guide)):
-            if pivot is None:
-                continue
+        for part, pivot in self.pivots.items():
             for known in fields(pivot):
                 name = f"{part}.{known.name}"
                 about = {**known.metadata, "source": self.sources.get(name, known.metadata["source"])}
@@ -305,10 +352,10 @@ def check(recipe: Recipe) -> Recipe:
         raise BadRecipe(
             f"A recipe's name is made of small letters, digits and dashes, at most 40; {recipe.name!r} was given."
         )
-    if recipe.text is None and recipe.guide is None:
-        raise BadRecipe(f"Recipe {recipe.name} has neither a text nor a guide pivot. Give it one.")
-    for part, pivot in (("text", recipe.text), ("guide", recipe.guide)):
-        for known in fields(pivot) if pivot is not None else ():
+    if not recipe.pivots:
+        raise BadRecipe(f"Recipe {recipe.name} has no pivot: no cleaner, text or guide. Give it one.")
+    for part, pivot in recipe.pivots.items():
+        for known in fields(pivot):
             _check_value(f"{part}.{known.name}", getattr(pivot, known.name), known.metadata, type(known.default))
     return recipe
 

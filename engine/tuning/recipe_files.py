@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError
-from engine.tuning.recipe import BadRecipe, GuidePivot, NoSuchRecipe, Recipe, TextPivot, check
+from engine.tuning.recipe import PARTS, BadRecipe, CleanerPivot, GuidePivot, NoSuchRecipe, Recipe, TextPivot, check
 from engine.workspace import FileCorrupt, read_json, write_json
 
 SHIPPED = Path(__file__).with_name("recipes.json")
@@ -21,8 +21,8 @@ def recipe_from(value: Any, origin: str) -> Recipe:
     """Give a recipe from the form in which files have it.
 
     Args:
-        value: what JSON gave: name, summary, seed, sources, and `text` and `guide` with the fields that differ from the
-            defaults, or null.
+        value: what JSON gave: name, summary, seed, sources, and `cleaner`, `text` and `guide` with the fields that
+            differ from the defaults, or null.
         origin: where it comes from, for the sentences.
 
     Raises:
@@ -45,6 +45,7 @@ def recipe_from(value: Any, origin: str) -> Recipe:
         _pivot_from(GuidePivot, value.get("guide"), "guide", origin),
         seed,
         {str(name): str(said) for name, said in sources.items()},
+        _pivot_from(CleanerPivot, value.get("cleaner"), "cleaner", origin),
     )
     return check(made)
 
@@ -115,7 +116,7 @@ def changed(made: Recipe, values: Mapping[str, Any], *, name: str | None = None)
     Raises:
         BadRecipe: no such field, or a value outside its range.
     """
-    parts: dict[str, Any] = {"text": made.text, "guide": made.guide}
+    parts: dict[str, Any] = {part: getattr(made, part) for part in PARTS}
     for full, value in values.items():
         part, _, field_name = full.partition(".")
         pivot = parts.get(part)

@@ -25,15 +25,15 @@ from engine.prior.bundle import Prior
 from engine.prior.device import precision
 from engine.progress import Cancelled, Report
 from engine.tuning import checkpoint
-from engine.tuning.begin import Inputs, guide_stage, personalized, text_stage
+from engine.tuning.begin import Inputs, cleaner_stage, guide_stage, personalized, text_stage
 from engine.tuning.held_out import HeldOut, restored, score
 from engine.tuning.machine import exact, how_exact, memory_in_use, out_of_memory
 from engine.tuning.optimisers import optimiser_of, set_rate
-from engine.tuning.recipe import BadRecipe, Recipe, check
+from engine.tuning.recipe import PARTS, BadRecipe, Recipe, check
 from engine.tuning.recipe_files import recipe_from
 from engine.tuning.references import HELD_OUT_FROM, Chosen, choose
 from engine.tuning.steps import Stage, is_large
-from engine.tuning.tuned import PARTS, TunedModel, fingerprint_of, write_part, write_tuned
+from engine.tuning.tuned import TunedModel, fingerprint_of, write_part, write_tuned
 from engine.tuning.views import NoFaces
 from engine.weights import WeightFile
 from engine.workspace import DiskFull, fingerprint, write_json
@@ -96,6 +96,7 @@ def extend(
     gallery: Gallery,
     report: Report,
     *,
+    cleaner_steps: int = 0,
     text_steps: int = 0,
     guide_steps: int = 0,
     weights: Path | None = None,
@@ -104,13 +105,14 @@ def extend(
     """Tune a finished model further, in its folder; until that is done, it stays as it is.
 
     The optimiser begins anew with its warm-up and the rate goes over the new steps as over those of a run of its own.
-    When the text pivot alone is extended, a guide that was tuned before is kept as it is.
+    Pivots after the one that is extended are kept as they are.
 
     Args:
         tuned: finished.
         prior: the one it was tuned from.
         gallery: the person's references; others may have joined.
         report: followed; its tick stops the work after a step, and the same call goes on.
+        cleaner_steps: more steps of the cleaner pivot.
         text_steps: more steps of the text pivot.
         guide_steps: more steps of the guide pivot.
         weights, look_asked: as for `tune`.
@@ -122,10 +124,10 @@ def extend(
     """
     tuned.check(prior)
     made = recipe_from(tuned.manifest["recipe"], "the tuned model's manifest")
-    wanted = {"text": text_steps, "guide": guide_steps}
+    wanted = {"cleaner": cleaner_steps, "text": text_steps, "guide": guide_steps}
     missing = [part for part, steps in wanted.items() if steps and (getattr(made, part) is None)]
     if missing or not any(wanted.values()):
-        had = " and ".join(part for part in PARTS if getattr(made, part) is not None)
+        had = " and ".join(made.pivots)
         raise BadRecipe(f"Say how many more steps of the {had} pivot; {wanted} were asked for.")
     more = replace(made, **{p: replace(getattr(made, p), steps=n) if n else None for p, n in wanted.items()})
     mark = fingerprint({"of": tuned.fingerprint, "gallery": gallery.fingerprint, **wanted})
@@ -140,7 +142,7 @@ class _Run:
     def __init__(self, inputs: Inputs, report: Report, look_asked: Callable[[], bool]) -> None:
         self.inputs, self.report, self.look_asked = inputs, report, look_asked
         self.prior, self.recipe, self.folder = inputs.prior, inputs.recipe, inputs.folder
-        self.names = [part for part in PARTS if getattr(inputs.recipe, part) is not None]
+        self.names = list(inputs.recipe.pivots)
         self.at, self.step, self.seconds = 0, 0, 0.0
         self.losses: dict[str, list[float]] = {part: [] for part in PARTS}
         self.checks: list[dict[str, Any]] = []
@@ -195,12 +197,16 @@ class _Run:
     def _stage(self, chosen: Chosen) -> Stage:
         """Make the pivot that is due, at its beginning."""
         made: Stage
-        if self.names[self.at] == "text":
-            made = text_stage(self.inputs, chosen, self.report, self._note)
+        name = self.names[self.at]
+        before = personalized(self.inputs, self.files, PARTS[: PARTS.index(name)])
+        if name == "cleaner":
+            made = cleaner_stage(self.inputs, chosen, self._note)
+        elif name == "text":
+            made = text_stage(self.inputs, chosen, self.report, self._note, before)
             if made.shown.identity is not None:
                 self.trained_with = made.shown.identity.name
         else:
-            made = guide_stage(self.inputs, chosen, self.report, personalized(self.inputs, self.files.get("text")))
+            made = guide_stage(self.inputs, chosen, self.report, before)
         if self.inputs.begun is not None and made.name in self.inputs.begun.parts:
             made.load({k: v.float() for k, v in self.inputs.begun.read(made.name).items()})
         if self.saving_memory:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from engine.prior.bundle import Prior
 from engine.tuning.adapters import Delta
-from engine.tuning.recipe import Pivot
+from engine.tuning.recipe import Pivot, PriorPivot
 from engine.tuning.views import Views
 
 
@@ -94,7 +94,13 @@ def generator(seed: int, step: int, retry: int) -> torch.Generator:
 
 
 def drawn_from(
-    views: Sequence[Views], picks: Sequence[Tensor], pivot: Pivot, draw: torch.Generator, *, kind: Tensor, step: int
+    views: Sequence[Views],
+    picks: Sequence[Tensor],
+    pivot: PriorPivot,
+    draw: torch.Generator,
+    *,
+    kind: Tensor,
+    step: int,
 ) -> Drawn:
     """Put the picked views of several sets together, with their noise and its levels.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import weights
 from engine.errors import EngineError
+from engine.tuning.recipe import PARTS
 from engine.weights import WeightFile
 from engine.workspace import fingerprint, read_json, write_json
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 VERSION = 2
-PARTS = ("text", "guide")
-"""What a tuned model can hold: what the text pivot added to the prior, and what the guide pivot added to the guide."""
 STRONGEST = 1.5
 """Highest strength; beyond it faces fall apart before they come nearer."""
 
@@ -86,7 +85,7 @@ class TunedModel:
         """
         if not 0 <= strength <= STRONGEST or not set(parts) <= set(PARTS):
             raise BadStrength(
-                f"A person's strength is 0 to {STRONGEST} and the parts are {' and '.join(PARTS)}; "
+                f"A person's strength is 0 to {STRONGEST} and the parts are {', '.join(PARTS)}; "
                 f"{strength} and {', '.join(parts)} were given."
             )
         self.check(prior)
@@ -100,7 +99,7 @@ class TunedModel:
         made = prior
         for part in (part for part in self.parts if part in parts):
             delta = self.read(part)
-            for network in ("denoiser", "text", "guide"):
+            for network in ("cleaner", "denoiser", "text", "guide"):
                 own = of_network(network, delta)
                 base = getattr(made, network)
                 if not own:

@@ -59,6 +59,15 @@ def vary(face: Pixels, rng: np.random.Generator) -> Pixels:
     return _varied(face, rng)[0]
 
 
+def vary_with(face: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """Do what `vary` does, and move a mask `(size, size)` with the face."""
+    import cv2
+
+    made, matrix = _varied(face, rng)
+    moved: Any = cv2.warpAffine(mask, matrix, (face.shape[0], face.shape[0]))
+    return made, np.asarray(moved, np.float32)
+
+
 def _varied(face: Pixels, rng: np.random.Generator) -> tuple[Pixels, Any]:
     """Give what `vary` does, and the matrix by which it moved the face."""
     import cv2

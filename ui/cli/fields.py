@@ -38,7 +38,7 @@ PERSON = {
 RECIPE = {
     "name": "of the recipe",
     "summary": "one sentence",
-    "pivots": "text, guide or both",
+    "pivots": "which of cleaner, text and guide it tunes",
 }
 
 WEIGHTS_ROW = {
@@ -120,12 +120,12 @@ FIELDS: dict[str, dict[str, str]] = {
         "fingerprint": "of photos, recipe and prior",
         "references": "how many photos it was tuned on, the held-out one among them",
         "seconds": "spent tuning, in all runs",
-        "checks[].step": "step at which the held-out photo was restored, counted over both pivots",
+        "checks[].step": "step at which the held-out photo was restored, counted over all pivots",
         "checks[].stage": "text or guide",
         "checks[].identity": "its dlib distance to the real one, lower is nearer",
         "checks[].gmsd": "its gradient deviation from the real one, lower is nearer",
         "notes": "what you should know of the tuning, in sentences",
-        "parts": "text, guide or both: which pivots it holds",
+        "parts": "which pivots it holds: cleaner, text, guide",
         "bytes": "of its weights",
         "estimate": "with --estimate: seconds, memory, disk and kept (bytes); else null",
     },
@@ -275,7 +275,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "arms[].name": "name of the arm",
         "arms[].what": "how its faces are made",
         "summary[].damage": "hard, method, or given for photos with a damaged version of their own",
-        "summary[].arm": "damaged, cleaner, blind, equal steps, wrong person, text pivot, guide pivot, both pivots, or "
+        "summary[].arm": "damaged, cleaner, blind, equal steps, wrong person, a pivot alone, both or all pivots, or "
         "one of the ablation",
         "summary[].people": "how many people it was measured on",
         "summary[].photos": "how many photos, each with every seed",

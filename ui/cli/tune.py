@@ -178,5 +178,4 @@ def export_lora(
 
 
 def _described(made: Recipe) -> dict[str, Any]:
-    pivots = [part for part, pivot in (("text", made.text), ("guide", made.guide)) if pivot is not None]
-    return {"name": made.name, "summary": made.summary, "pivots": pivots}
+    return {"name": made.name, "summary": made.summary, "pivots": list(made.pivots)}

@@ -12,6 +12,7 @@ from typing import Any
 from engine.jobs import Event, Job, Runner
 from engine.studio.proxies import link
 from engine.studio.tunings.view import Course, Sample
+from engine.tuning.recipe import PARTS
 
 MOST_POINTS = 400
 """Points of the loss that a chart is given."""
@@ -86,7 +87,7 @@ class Courses:
         identity: dict[int, float] = {}
         notes = [str(note) for note in manifest.get("notes", ())]
         if manifest:
-            whole = [float(loss) for part in ("text", "guide") for loss in manifest["losses"].get(part, ())]
+            whole = [float(loss) for part in PARTS for loss in manifest["losses"].get(part, ())]
             losses = dict(enumerate(whole, 1))
             identity = {int(check["step"]): float(check["identity"]) for check in manifest["checks"]}
         for job in jobs:

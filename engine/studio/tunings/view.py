@@ -92,7 +92,7 @@ class Running:
     done: int
     total: int
     step: int
-    """Of the whole tuning, both pivots."""
+    """Of the whole tuning, all pivots."""
     of: int
     speed: float | None
     """Steps a second over the last minute or so; None while unknown."""
