@@ -163,6 +163,13 @@ def test_it_is_extended_paused_and_seen_in_a_second_tab_and_after_a_reload(
     second = context.new_page()
     second.goto(f"{app.address}/#tune")
     second.locator("#tuning .lk-work-stage").get_by_text("Paused").wait_for()
+    second.get_by_role("tab", name="People").click()
+    second.locator(".lk-people-entry", has_text="Anna").click()
+    second.get_by_role("button", name="Delete everything").click()
+    second.get_by_role("dialog").get_by_role("button", name="Delete everything").click()
+    second.get_by_text("Anna cannot be deleted while a job is at work on them").wait_for()
+    assert len(list((app.home / "people").glob("anna*/photos/*"))) == 4
+    second.get_by_role("tab", name="Personalize").click()
     second.get_by_role("button", name="Resume").click()
     second.locator(".lk-numbers").get_by_text("steps a second").wait_for()
     page.get_by_role("button", name="Pause", exact=True).wait_for()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from engine.studio.diagnostics import Diagnostics
     from engine.studio.first_run import FirstRun
     from engine.studio.installed import Installed
-    from engine.studio.people_desk import PeopleDesk
+    from engine.studio.people import PeopleDesk
     from engine.studio.removal import Removal
     from engine.studio.tunings import Tunings
     from engine.studio.view import View
@@ -74,7 +74,7 @@ def serve(studio: Studio, *, port: int = 7860, open_browser: bool = True, defaul
     """
     import typer
 
-    from engine.studio.people_desk import PeopleDesk
+    from engine.studio.people import PeopleDesk
 
     recipes = offered(default_recipe)
     check_environment()

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import gradio as gr
 
 from engine.people import SUBJECTS, UNSORTED, Advice, Done
-from engine.studio.people_desk import PeopleDesk
-from engine.studio.people_view import Came, Coming, Looked, PeopleView, Section, ShownFace, ShownPerson
+from engine.studio.people import PeopleDesk
+from engine.studio.people.view import Came, Coming, Looked, PeopleView, Section, ShownFace, ShownPerson
 from ui.follow import Page, Shown
 from ui.parts import part
 from ui.strings import LABELS, PEOPLE_SHORTCUTS, say
@@ -23,7 +23,7 @@ NAMED = 3
 def draw() -> gr.HTML:
     """Draw the screen."""
     with gr.Column(elem_id="people"):
-        return part("people", elem_id="people-screen", first=("people_grid",))
+        return part("people", elem_id="people-screen", first=("people_grid", "people_dialogs", "people_photo"))
 
 
 def shown(drawn: gr.HTML, desk: PeopleDesk) -> list[Shown]:
@@ -37,10 +37,11 @@ def show(desk: PeopleDesk) -> dict[str, Any]:
     person = next((person for person in view.people if person.id == view.place), None)
     labels = {one.id: label(one) for one in view.people}
     return {
-        "revision": view.revision,
+        "revision": f"{desk.opened}-{view.revision}",
         "place": view.place,
         "base": f"/gradio_api/file={quote(str(desk.desk.previews))}/",
         "status": _status(view),
+        "comparing": view.comparing,
         "people": [_person(one) for one in view.people],
         "subjects": {subject: say(f"subject_{subject}") for subject in SUBJECTS},
         "unsorted": view.unsorted,
@@ -150,7 +151,7 @@ def came(known: Came) -> str:
     faces = say("faces_one" if known.faces == 1 else "faces_some", n=known.faces)
     told = [say("came_stopped" if known.stopped else "came", photos=photos, faces=faces)]
     if known.already:
-        told.append(say("came_already", n=known.already))
+        told.append(say("came_already_one") if known.already == 1 else say("came_already", n=known.already))
     if known.no_face:
         told.append(say("came_no_face", n=len(known.no_face), names=_few(known.no_face)))
     told += known.unreadable[:NAMED]
@@ -164,6 +165,8 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _status(view: PeopleView) -> str:
+    if view.comparing:
+        return say("people_comparing")
     faces = sum(person.all for person in view.people) + view.unsorted
     return say("people_status", faces=faces) if faces else ""
 

@@ -301,6 +301,9 @@ WORDS: dict[str, str] = {
     "screen_people": "People",
     "people_list": "Everybody",
     "people_tools": "What to do with the chosen faces",
+    "people_comparing": "Comparing all faces",
+    "people_unanswered": "Likeness has not answered for some seconds, so what you did last may not be kept. If it was "
+    "closed, start it again: this page goes on by itself. Then do it once more.",
     "people_add": "Add photos",
     "people_folder": "Add a folder",
     "people_folder_which": "Folder of this computer",
@@ -437,6 +440,7 @@ WORDS: dict[str, str] = {
     "want_darker": "a darker photo, since all are bright",
     "came": "{photos} read, {faces} found.",
     "came_stopped": "Stopped: {photos} read, {faces} found; they stay.",
+    "came_already_one": "1 was there already.",
     "came_already": "{n} were there already.",
     "came_no_face": "No face in {n}: {names}.",
     "came_unreadable": "{n} more cannot be read.",

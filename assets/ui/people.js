@@ -4,6 +4,7 @@ const find = (selector) => element.querySelector(selector);
 const words = props.words;
 const screen = element.closest("#people") || element;
 const UNSORTED = "unsorted";
+const ANSWER_MS = 8000;
 const list = find(".lk-people-list");
 const head = find(".lk-people-head");
 const tools = find(".lk-people-tools");
@@ -14,12 +15,28 @@ const why = find(".lk-people-why");
 let value = {};
 let faces = new Map();
 let copying = "";
-let looking = ""; // "hover", "open" or nothing
-let dialog = null;
-let revision = -1;
+let revision = null;
+let waiting = 0;
+let unanswered = false;
 let place = null;
 
-const act = (verb, more = {}) => trigger("acted", { verb, ...more });
+// What is done here changes what is shown, so nothing new for a while means that the app is gone or busy.
+function act(verb, more = {}) {
+  trigger("acted", { verb, ...more });
+  if (verb === "look") return;
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    unanswered = true;
+    revision = null; // what a face was hoped to be is taken back
+    show();
+  }, ANSWER_MS);
+}
+
+function answered() {
+  clearTimeout(waiting);
+  unanswered = false;
+}
+
 const personOf = (id) => (value.people || []).find((person) => person.id === id);
 const open = () => personOf(value.place);
 const many = (one, some, n, more = {}) => fill(n === 1 ? one : some, { n, ...more });
@@ -49,18 +66,21 @@ const grid = makeGrid({
     explain();
     drawTools();
   },
-  opened: (id) => openPhoto(id),
-  hovered: (id) => {
-    if (dialog) return;
-    if (!id && looking === "hover") {
-      looking = "";
-      hoverCard();
-    } else if (id) {
-      looking = "hover";
-      act("look", { id });
-    }
-  },
+  opened: (id) => photos.open(id),
+  hovered: (id) => photos.hovered(id),
 });
+
+const shared = { element, words, unsorted: UNSORTED, value: () => value, faces: () => faces, grid: () => grid, act };
+const dialogs = makeDialogs({
+  ...shared,
+  person: open,
+  picture,
+  button,
+  move,
+  named,
+  asks: () => photos.hide(),
+});
+const photos = makePhotos({ ...shared, say, dialogs });
 
 // The whole of it.
 
@@ -74,6 +94,7 @@ function show() {
     button.setAttribute("aria-label", said || words[name]);
   }
   find(".lk-notices").replaceChildren(
+    ...(unanswered ? [notice(words.people_unanswered, words.close, () => (answered(), show()), true)] : []),
     ...(value.came ? [notice(value.came, words.close, () => trigger("read", { index: -1 }))] : []),
     ...(value.notices || []).map((text, index) => notice(text, words.close, () => trigger("read", { index }), true)),
   );
@@ -89,9 +110,9 @@ function show() {
     if (moved) scroller.scrollTop = 0;
     scroller.hidden = !faces.size;
     grid.show(value.sections || [], faces);
-    drawEmpty();
   }
-  showPhoto();
+  drawEmpty();
+  photos.show();
 }
 
 function faceOf(row) {
@@ -130,7 +151,7 @@ function drawList() {
       cover,
       make("span", { class: "lk-people-words" }, make("strong", { text: name }), make("small", { text: detail })),
     );
-  const sign = (text) => make("span", { class: "lk-people-cover lk-sign", "aria-hidden": "true", text });
+  const sign = (text) => make("span", { class: "lk-people-cover lk-people-sign", "aria-hidden": "true", text });
   list.replaceChildren(
     entry("", words.people_all, many(words.people_one, words.people_some, value.people.length), sign("☺"), false),
     entry(UNSORTED, words.people_new, value.unsorted ? many(words.faces_one, words.faces_some, value.unsorted) : words.people_none_new, sign("+"), true),
@@ -188,7 +209,7 @@ function drawWall() {
           make(
             "button",
             { type: "button", class: "lk-people-card", onclick: () => act("open", { place: UNSORTED }) },
-            make("span", { class: "lk-people-face lk-sign", "aria-hidden": "true", text: "+" }),
+            make("span", { class: "lk-people-face lk-people-sign", "aria-hidden": "true", text: "+" }),
             make("strong", { text: words.people_new }),
             make("small", { text: many(words.faces_one, words.faces_some, value.unsorted) }),
           ),
@@ -211,6 +232,7 @@ function drawEmpty() {
   const nothing = value.place === "" ? !value.people.length && !value.unsorted : !faces.size;
   empty.hidden = !nothing;
   if (!nothing) return empty.replaceChildren();
+  if (value.comparing) return empty.replaceChildren(make("p", { class: "lk-busy", text: words.people_comparing }));
   const [title, hint] =
     value.place === UNSORTED && (value.people.length || value.unsorted === 0)
       ? [words.people_sorted, words.people_sorted_hint]
@@ -246,9 +268,9 @@ function drawHead() {
       make("h3", { text: person.label }),
       subject,
       make("span", { class: "lk-people-space" }),
-      button(words.people_rename, rename),
-      button(words.people_merge, merge),
-      button(words.people_delete, remove),
+      button(words.people_rename, dialogs.rename),
+      button(words.people_merge, dialogs.merge),
+      button(words.people_delete, dialogs.remove),
     ),
     make("p", { class: "lk-people-advice lk-" + value.level, text: value.advice }),
   );
@@ -293,20 +315,11 @@ function named(typed, ids) {
   const name = typed.trim();
   if (!name || !ids.length) return;
   const same = value.people.filter((person) => person.name.toLowerCase() === name.toLowerCase());
-  if (same.length) known(name, same, ids);
+  if (same.length) dialogs.known(name, same, ids);
   else {
     grid.past(ids);
     act("new", { ids, name });
   }
-}
-
-// A name that somebody has already: the same one, or a namesake, who must be told apart.
-function known(name, same, ids) {
-  const free = (n) => (value.people.some((person) => person.name.toLowerCase() === (name + " " + n).toLowerCase()) ? free(n + 1) : name + " " + n);
-  ask(fill(words.people_known, { who: name }), [make("p", { text: words.people_known_hint })], [
-    ...same.map((person) => ({ word: fill(words.people_accept, { who: person.label }), main: true, then: () => move(ids, person.id) })),
-    { word: fill(words.people_namesake, { who: free(2) }), then: () => (grid.past(ids), act("new", { ids, name: free(2) })) },
-  ]);
 }
 
 function move(ids, target) {
@@ -320,11 +333,11 @@ function move(ids, target) {
 const verbs = {
   keep: () => judge("keep"),
   reject: () => judge("reject"),
-  move: () => chooser(words.people_move_to, (id) => move(grid.subjects(), id), value.place, true),
-  new: newPerson,
-  date,
+  move: () => dialogs.chooser(words.people_move_to, (id) => move(grid.subjects(), id), value.place, true),
+  new: () => dialogs.newPerson(),
+  date: () => dialogs.date(),
   cover: () => act("cover", { id: grid.subjects()[0] }),
-  look: () => openPhoto(grid.active()),
+  look: () => photos.open(grid.active()),
   remove: () => {
     const ids = grid.subjects();
     grid.past(ids);
@@ -338,6 +351,18 @@ const allowed = (verb) => faces.size > 0 && (value.place !== UNSORTED || !["keep
 function judge(word) {
   const ids = grid.subjects();
   grid.past(ids);
+  say(ids, word);
+}
+
+// What a face is to be stands on it at once; what follows from it for the others, the app says later.
+function say(ids, word) {
+  const used = word === "keep";
+  const others = ids.map((id) => faces.get(id)).filter((face) => face && face.used !== used);
+  const back = others.every((face) => face.overruled && !face.label === used);
+  for (const face of back ? others : ids.map((id) => faces.get(id))) {
+    if (face) Object.assign(face, { used, overruled: back ? "" : word });
+  }
+  grid.refill(ids);
   act("judge", { ids, word });
 }
 
@@ -373,230 +398,11 @@ function explain() {
   why.textContent = [face.name + ".", face.reason || (value.place === UNSORTED ? "" : words.people_fits), near].filter(Boolean).join(" ");
 }
 
-// Dialogs: made when they are needed, so that nothing hidden is read out or found.
-
-function ask(title, body, choices, { then = () => {}, wide = false, leave = words.cancel } = {}) {
-  closeDialog();
-  looking = looking === "hover" ? "" : looking;
-  hoverCard();
-  const heading = make("h3", { text: title, id: "lk-people-dialog" });
-  const form = make("form", { method: "dialog" }, heading, ...body);
-  const made = make("dialog", { class: "lk lk-people-dialog" + (wide ? " lk-wide" : ""), "aria-labelledby": "lk-people-dialog" }, form);
-  const buttons = choices.map((choice) =>
-    make("button", {
-      type: choice.main ? "submit" : "button",
-      class: "lk-button" + (choice.main ? " main" : "") + (choice.bad ? " lk-bad" : ""),
-      text: choice.word,
-      onclick: (event) => {
-        event.preventDefault();
-        if (choice.then && choice.then() === false) return;
-        closeDialog();
-      },
-    }),
-  );
-  form.append(make("div", { class: "lk-people-answers" }, ...buttons, button(leave, closeDialog)));
-  made.addEventListener("close", () => {
-    made.remove();
-    if (dialog === made) dialog = null;
-    then();
-    if (!dialog) grid.focus();
-  });
-  dialog = made;
-  element.append(made);
-  made.showModal();
-  return made;
-}
-
-function closeDialog() {
-  if (dialog) dialog.close();
-}
-
-function field(label, more) {
-  const input = make("input", { type: "text", autocomplete: "off", spellcheck: "false", ...more });
-  return [make("label", { class: "lk-people-field" }, make("span", { text: label }), input), input];
-}
-
-function newPerson() {
-  const ids = grid.subjects();
-  const [row, input] = field(words.people_who, { maxlength: "200", list: "lk-people-known" });
-  ask(many(words.people_new_of_one, words.people_new_of, ids.length), [row], [
-    { word: words.people_make, main: true, then: () => (input.value.trim() ? void setTimeout(() => named(input.value, ids)) : false) },
-  ]);
-  input.focus();
-}
-
-function date() {
-  const ids = grid.subjects();
-  const first = faces.get(ids[0]) || {};
-  const [yearRow, year] = field(words.people_year, { type: "number", min: "1827", max: "2200", step: "1" });
-  const [ageRow, age] = field(words.people_age, { type: "number", min: "0", max: "120", step: "1" });
-  year.value = first.year === null ? "" : first.year;
-  age.value = first.age === null ? "" : first.age;
-  const whole = (input) => (input.value === "" ? null : Math.round(Number(input.value)));
-  ask(many(words.people_date_of_one, words.people_date_of, ids.length), [yearRow, ageRow, make("p", { class: "lk-hint", text: words.people_date_hint })], [
-    { word: words.people_save, main: true, then: () => act("date", { ids, year: whole(year), age: whole(age) }) },
-  ]);
-  year.focus();
-}
-
-function rename() {
-  const person = open();
-  const [row, input] = field(words.people_called, { maxlength: "200" });
-  input.value = person.name;
-  ask(fill(words.people_rename_of, { who: person.label }), [row], [
-    { word: words.people_save, main: true, then: () => act("rename", { person: person.id, name: input.value }) },
-  ]);
-  input.select();
-}
-
-function chooser(title, then, without, nobody) {
-  const rows = [
-    ...(nobody && without !== UNSORTED ? [{ id: UNSORTED, label: words.people_new, cover: "", status: "" }] : []),
-    ...value.people.filter((person) => person.id !== without),
-  ];
-  const entries = rows.map((person) =>
-    make(
-      "button",
-      { type: "button", class: "lk-people-entry", onclick: () => (closeDialog(), then(person.id)) },
-      picture(person.cover, "lk-people-cover"),
-      make("span", { class: "lk-people-words" }, make("strong", { text: person.label }), make("small", { text: person.status })),
-    ),
-  );
-  const frame = make("div", { class: "lk-people-chooser" }, ...entries);
-  frame.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const next = step && entries[entries.indexOf(document.activeElement) + step];
-    if (next) {
-      next.focus();
-      event.preventDefault();
-    }
-  });
-  ask(title, rows.length ? [frame] : [make("p", { text: words.people_nobody_else })], []);
-  if (entries[0]) entries[0].focus();
-}
-
-function merge() {
-  const person = open();
-  chooser(
-    fill(words.people_merge_of, { who: person.label }),
-    (into) => act("merge", { person: person.id, into }),
-    person.id,
-    false,
-  );
-}
-
-function remove() {
-  const person = open();
-  ask(
-    fill(words.people_delete_of, { who: person.label }),
-    [make("p", { text: person.holds }), make("p", { text: words.people_delete_hint })],
-    [{ word: words.people_delete_yes, bad: true, then: () => act("forget", { person: person.id }) }],
-  );
-  dialog.querySelector(".lk-people-answers button:last-child").focus();
-}
-
-function folder() {
-  const [row, input] = field(words.people_folder_which, { placeholder: words.people_folder_like });
-  ask(words.people_folder, [row, make("p", { class: "lk-hint", text: words.people_folder_hint })], [
-    { word: words.people_add_these, main: true, then: () => (input.value.trim() ? act("folder", { folder: input.value }) : false) },
-  ]);
-  input.focus();
-}
-
-function keys() {
-  const rows = value.keys.map(([names, what]) =>
-    make("div", {}, make("dt", {}, ...names.map((name) => make("kbd", { text: name }))), make("dd", { text: what })),
-  );
-  ask(words.shortcuts, [make("dl", { class: "lk-people-keys" }, ...rows)], [], { wide: true, leave: words.shortcuts_close });
-}
-
-// The whole photo: in a window of its own, or beside the mouse.
-
-function openPhoto(id) {
-  if (!id) return;
-  looking = "open";
-  act("look", { id });
-  const body = make("div", { class: "lk-people-photo" });
-  const used = value.place === UNSORTED ? [] : [{ verb: "keep", word: words.people_keep }, { verb: "reject", word: words.people_reject }];
-  const choices = used.map((one) => ({ word: one.word, then: () => (act("judge", { ids: [id], word: one.verb }), stepPhoto(1)) }));
-  const face = faces.get(id);
-  const made = ask(face.name, [body], choices, {
-    wide: true,
-    leave: words.shortcuts_close,
-    then: () => {
-      if (looking === "open" && !dialog) {
-        looking = "";
-        act("look", { id: "" });
-      }
-    },
-  });
-  made.dataset.photo = id;
-  made.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const word = { p: "keep", x: "reject" }[event.key.toLowerCase()];
-    if (step) stepPhoto(step);
-    else if (word && used.length) {
-      act("judge", { ids: [id], word });
-      stepPhoto(1);
-    } else return;
-    event.preventDefault();
-    event.stopPropagation();
-  });
-  showPhoto();
-}
-
-// Another face's photo; said to whoever closes the window that another one follows.
-function stepPhoto(step) {
-  const order = grid.order();
-  const next = order[order.indexOf(dialog ? dialog.dataset.photo : grid.active()) + step];
-  if (!next) return false;
-  grid.choose(next);
-  openPhoto(next);
-  return false;
-}
-
-function photoOf(looked, large) {
-  if (looked.fault) return [make("p", { text: looked.fault })];
-  const box = make("span", { class: "lk-people-box" });
-  const [left, top, right, bottom] = looked.box;
-  Object.assign(box.style, { left: 100 * left + "%", top: 100 * top + "%", width: 100 * (right - left) + "%", height: 100 * (bottom - top) + "%" });
-  const whole = make("span", { class: "lk-people-whole" }, make("img", { src: value.base + looked.src, alt: words.people_whole, draggable: "false" }), box);
-  if (!large) return [whole];
-  const close = make("figure", {}, make("img", { src: value.base + looked.close, alt: words.people_close, width: looked.width, height: looked.height }), make("figcaption", { text: words.people_close }));
-  const said = faces.get(looked.id);
-  return [make("div", { class: "lk-people-frames" }, whole, close), make("p", { class: "lk-hint", text: [looked.size, said ? said.reason : ""].filter(Boolean).join(" · ") })];
-}
-
-function showPhoto() {
-  const looked = value.looked;
-  hoverCard();
-  const frame = dialog && dialog.dataset.photo ? dialog.querySelector(".lk-people-photo") : null;
-  if (!frame || frame.dataset.of === dialog.dataset.photo) return;
-  if (!looked || looked.id !== dialog.dataset.photo) return frame.replaceChildren(make("p", { class: "lk-busy", text: words.people_opening }));
-  frame.dataset.of = looked.id;
-  frame.replaceChildren(...photoOf(looked, true));
-}
-
-function hoverCard() {
-  const before = find(".lk-people-hover");
-  const looked = value.looked;
-  const wanted = looking === "hover" && looked && looked.src ? looked.id : "";
-  if (before && before.dataset.of === wanted) return;
-  if (before) before.remove();
-  const tile = wanted && document.getElementById("lk-pf-" + wanted);
-  if (!tile) return;
-  const card = make("div", { class: "lk-people-hover", "data-of": wanted, "aria-hidden": "true" }, ...photoOf(looked, false));
-  const at = tile.getBoundingClientRect();
-  card.style.left = at.right + 372 < innerWidth ? at.right + 12 + "px" : Math.max(8, at.left - 372) + "px";
-  card.style.top = Math.max(56, Math.min(at.top, innerHeight - 380)) + "px";
-  element.append(card);
-}
-
 // Keys, and files from outside.
 
 const orders = {
-  folder,
-  keys,
+  folder: () => dialogs.folder(),
+  keys: () => dialogs.keys(),
   undo: () => act("undo"),
   redo: () => act("redo"),
   stop: () => act("stop"),
@@ -604,12 +410,12 @@ const orders = {
 for (const one of element.querySelectorAll("[data-do]")) one.addEventListener("click", () => orders[one.dataset.do]());
 
 document.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || document.body.dataset.screen !== "people" || dialog || typing()) return;
+  if (event.defaultPrevented || document.body.dataset.screen !== "people" || dialogs.now() || typing()) return;
   const control = event.ctrlKey || event.metaKey;
   const letter = event.key.toLowerCase();
   if (control && letter === "z") (event.shiftKey ? orders.redo : orders.undo)();
   else if (control && letter === "y") orders.redo();
-  else if (event.key === "?") keys();
+  else if (event.key === "?") dialogs.keys();
   else {
     const inside = scroller.contains(document.activeElement) || document.activeElement === document.body;
     const onButton = document.activeElement && document.activeElement.closest("button, a, label, [role=tab]");
@@ -640,6 +446,7 @@ takeIn({
   done: (paths) => trigger("dropped", { paths }),
 });
 watch("value", () => {
+  answered();
   show();
   names();
 });

@@ -15,6 +15,7 @@ function makeGrid({ scroller, inner, sayTile, headOf, changed, opened, hovered, 
   let active = "";
   let anchor = "";
   let hover = 0;
+  let held = false; // whether the keyboard is here
   const chosen = new Set();
   const blocks = new Map();
 
@@ -39,6 +40,7 @@ function makeGrid({ scroller, inner, sayTile, headOf, changed, opened, hovered, 
 
   function show(nextSections, nextFaces) {
     const before = order.indexOf(active);
+    held = inner.contains(document.activeElement) || (held && document.activeElement === document.body);
     sections = nextSections;
     faces = nextFaces;
     order = sections.flatMap((section) => section.ids);
@@ -49,8 +51,12 @@ function makeGrid({ scroller, inner, sayTile, headOf, changed, opened, hovered, 
     if (!place.has(active)) active = order[Math.min(Math.max(before, 0), order.length - 1)] || "";
     measure();
     draw(true);
+    // The faces that had the keyboard may have gone to another section, or have been away for a moment.
+    if (held && active && !inner.contains(document.activeElement)) listOf(active).focus({ preventScroll: true });
     changed();
   }
+
+  const listOf = (id) => blocks.get(shapeOf(place.get(id).section)).list;
 
   function draw(anew) {
     const from = scroller.scrollTop - BEYOND;
@@ -189,7 +195,7 @@ function makeGrid({ scroller, inner, sayTile, headOf, changed, opened, hovered, 
     if (top - room < scroller.scrollTop) scroller.scrollTop = top - room;
     else if (top + step > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = top + step - scroller.clientHeight;
     draw(false);
-    if (focus) blocks.get(shapeOf(at.section)).list.focus({ preventScroll: true });
+    if (focus) listOf(id).focus({ preventScroll: true });
     markAll();
   }
 
@@ -320,8 +326,17 @@ function makeGrid({ scroller, inner, sayTile, headOf, changed, opened, hovered, 
     draw(true);
   }).observe(inner);
 
+  // Draws some faces anew where they stand.
+  function refill(ids) {
+    for (const block of blocks.values()) {
+      for (const id of ids) if (block.tiles.has(id)) fillTile(block.tiles.get(id), id);
+    }
+    changed();
+  }
+
   return {
     show,
+    refill,
     key,
     go,
     choose,

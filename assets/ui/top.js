@@ -25,9 +25,14 @@ function turn() {
   }
 }
 
+// Each screen is found again where it was left, and a new one at its top.
+const places = {};
+
 function go(tab) {
+  places[document.body.dataset.screen] = scrollY;
   history.replaceState(null, "", "#" + tab.dataset.screen);
   turn();
+  scrollTo(0, places[tab.dataset.screen] || 0);
 }
 
 for (const [index, tab] of tabs.entries()) {

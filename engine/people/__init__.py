@@ -17,13 +17,12 @@ from engine.people.deletion import Deleted, delete_everything
 from engine.people.intake import Taken, take_in
 from engine.people.journal import Done, Move
 from engine.people.library import (
-    LONGEST_NAME,
     Library,
-    NameRefused,
     NoSuchPerson,
     NoSuchReference,
     PersonNotSaved,
 )
+from engine.people.names import LONGEST_NAME, NameRefused, same_name
 from engine.people.places import BIN, UNSORTED, FaceNotMoved, Places
 from engine.people.reference import (
     SUBJECTS,
@@ -83,5 +82,6 @@ __all__ = [
     "measured",
     "misfits",
     "poor",
+    "same_name",
     "take_in",
 ]

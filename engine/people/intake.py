@@ -14,7 +14,6 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from multiprocessing import connection
 from pathlib import Path
@@ -25,8 +24,8 @@ from engine.errors import EngineError
 from engine.faces import Face, FaceDetector, cut, detector
 from engine.faces.chain import HOG_UPRIGHT
 from engine.faces.dlib_search import DlibDetector
-from engine.images import Photo
-from engine.people.reference import measured, reference_json
+from engine.images import Pixels
+from engine.people.reference import measured, now, reference_json
 from engine.workspace import write_bytes, write_json
 
 CROP_SIZE = 192
@@ -104,7 +103,8 @@ def take_one(file: Path, place: Path, known: frozenset[str], closely: bool) -> T
     del data
     try:
         photo = images.read_photo(copy)
-        faces = _faces(photo, closely)
+        pixels = photo.pixels
+        faces = _faces(pixels, closely)
     except EngineError as error:
         _drop(copy, fresh)
         return Taken(file, (), "unreadable", str(error).replace(copy.name, file.name))
@@ -125,21 +125,18 @@ def take_one(file: Path, place: Path, known: frozenset[str], closely: bool) -> T
     if not new:
         _drop(copy, fresh)
         return Taken(file, (), "already-there", f"{file.name} is among the photos already.")
-    pixels = photo.pixels
     taken = images.year_of(photo.exif) if photo.exif is not None else None
     for name, face in new.items():
         crop = place / "crops" / f"{name}.jpg"
         with suppress(images.AlreadyThere):
             images.save_photo(cut(pixels, face, CROP_SIZE).pixels, crop, quality=CROP_QUALITY)
-        now = datetime.now(UTC).isoformat(timespec="microseconds")
-        found = reference_json(measured(pixels, face), file.name, name, copy.name, len(faces) - 1, now, taken)
+        found = reference_json(measured(pixels, face), file.name, name, copy.name, len(faces) - 1, now(), taken)
         write_json(place / "references" / f"{name}.json", found)
     return Taken(file, tuple(new))
 
 
-def _faces(photo: Photo, closely: bool) -> tuple[Face, ...] | None:
+def _faces(pixels: Pixels, closely: bool) -> tuple[Face, ...] | None:
     """Give the faces of a photo; None when they are not surely seen and it was not looked at closely."""
-    pixels = photo.pixels
     if closely:
         return detector("auto", small=False).find(pixels)
     faces = _quick().find(pixels)

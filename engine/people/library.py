@@ -2,54 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-import re
 import secrets
 import threading
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
-from engine import images
 from engine.errors import EngineError
-from engine.faces import Embedding, FaceDetector, distance
+from engine.faces import FaceDetector
+from engine.people import adding
 from engine.people.journal import UNDONE, Done, Journal, Move, Put
-from engine.people.places import Places
+from engine.people.names import NameRefused, check_name, listed, same_name, slug
+from engine.people.places import UNSORTED, Places
 from engine.people.reference import (
     SUBJECTS,
     TOKEN,
     VERSION,
     AddOutcome,
     Gallery,
-    Measured,
     Overruled,
     Person,
-    Reason,
     Reference,
-    measured,
+    now,
     read_person,
     read_reference,
-    reference_json,
 )
 from engine.people.verdicts import Copies, find_copies, judge
 from engine.progress import Report, SilentReport
-from engine.workspace import PRIVATE_FOLDER, Workspace, trash, write_bytes, write_json
+from engine.workspace import PRIVATE_FOLDER, Workspace, trash, write_json
 
 log = logging.getLogger(__name__)
-
-LONGEST_NAME = 200
-"""Characters."""
-
-
-class NameRefused(EngineError):
-    """A person cannot have this name or be this subject."""
 
 
 class NoSuchPerson(EngineError):
@@ -70,6 +55,7 @@ References = list[Reference]
 Stamp = tuple[tuple[str, int, int, int], ...]
 """Name, time of the last change, size and number on the disk of each file of a place."""
 Outcomes = list[AddOutcome]
+AllSeen = list[adding.Seen]
 
 
 class Library:
@@ -103,7 +89,7 @@ class Library:
         with self._one_at_a_time:
             if any(same_name(known.name, name) for known in self.list()):
                 raise NameRefused(f"There is somebody called {name} already. Choose another name, such as with a year.")
-            person = Person(f"{_slug(name)}-{secrets.token_hex(3)}", name, subject, TOKEN, _now())
+            person = Person(f"{slug(name)}-{secrets.token_hex(3)}", name, subject, TOKEN, now())
             # Made under a passing name, one that the workspace sweeps away if this process is killed here.
             passing = self._workspace.people / f".{person.id}-{secrets.token_hex(6)}.part"
             with ExitStack() as undo:
@@ -154,10 +140,10 @@ class Library:
         if len(found) == 1:
             return found[0]
         if found:
-            raise NoSuchPerson(f"There are {len(found)} people called {person}. Use one of {_named(found)}.")
+            raise NoSuchPerson(f"There are {len(found)} people called {person}. Use one of {listed(found)}.")
         if not everybody:
             raise NoSuchPerson(f"There is nobody called {person}: no people have been added yet.")
-        raise NoSuchPerson(f"There is nobody called {person}. The people are {_named(everybody)}.")
+        raise NoSuchPerson(f"There is nobody called {person}. The people are {listed(everybody)}.")
 
     def remove(self, person: str) -> tuple[Person, ...]:
         """Delete a person by id or name, with photos, references, tuned models and all that lies in their folder.
@@ -212,17 +198,17 @@ class Library:
         told = report or SilentReport()
         with self._one_at_a_time:
             known = self.references(person)
-            files, outcomes = _files(paths)
-            seen: _AllSeen = []
+            files, outcomes = adding.listed(paths)
+            seen: AllSeen = []
             told.tick("reading photos", 0, len(files))
             for done, file in enumerate(files, start=1):
-                result = self._look_at(file)
+                result = adding.look_at(self._detector, file)
                 if isinstance(result, AddOutcome):
                     outcomes[file] = result
                 else:
                     seen.append(result)
                 told.tick("reading photos", done, len(files))
-            fresh = self._keep(person, seen, known, outcomes)
+            fresh = adding.keep(self.places, self.journal, person, seen, known, outcomes)
             judged = {r.id: r for r in self.references(person)} if fresh else {}
             for file, made in fresh.items():
                 stored = judged[made]
@@ -247,7 +233,11 @@ class Library:
 
     def unsorted(self) -> References:
         """Give all faces that are nobody's yet, in the order they were added, not judged. Raises as `references`."""
-        folder = self._workspace.unsorted / "references"
+        return self.faces(UNSORTED)
+
+    def faces(self, place: str) -> References:
+        """Give all faces of a place, in the order they were added, not judged. Raises as `references`."""
+        folder = self.places.folder(place) / "references"
         return self._found(folder, _stamp(folder))
 
     def _found(self, folder: Path, stamp: Stamp) -> References:
@@ -308,91 +298,6 @@ class Library:
                 return known
         raise NoSuchReference(f"{person.name} has no reference {reference}. It may have been removed already.")
 
-    def _look_at(self, file: Path) -> _Seen | AddOutcome:
-        """Read one file and measure all its faces; give an outcome when there is nothing to measure."""
-        try:
-            photo = images.read_photo(file)
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        except EngineError as error:
-            return _refused(file, "unreadable", str(error))
-        except OSError as error:
-            return _refused(file, "unreadable", f"{file.name} cannot be read: {error.strerror}. Copy it again.")
-        faces = self._detector.find(photo.pixels)
-        if not faces:
-            return _refused(
-                file,
-                "no-face",
-                f"No face found in {file.name} ({photo.width} x {photo.height} px). "
-                "Use a photo in which the face is upright, looks at the camera and is at least 60 px wide.",
-            )
-        pixels = photo.pixels
-        taken = images.year_of(photo.exif) if photo.exif is not None else None
-        return _Seen(file, digest, tuple(measured(pixels, face) for face in faces), taken)
-
-    def _keep(
-        self,
-        person: Person,
-        seen: Sequence[_Seen],
-        known: Sequence[Reference],
-        outcomes: dict[Path, AddOutcome | None],
-    ) -> dict[Path, str]:
-        """Store the face of the person in each photo; give the ids of what is new."""
-        folder = self.folder(person)
-        have = {r.photo.split(".")[0] for r in known}
-        belongs = [r.embedding for r in known if r.used] or [s.faces[0].embedding for s in seen if len(s.faces) == 1]
-        middle = belongs[_middle(belongs)] if belongs else None
-        fresh: dict[Path, str] = {}
-        self.places.drop_unused(person.id)  # left by a process that was killed
-        with ExitStack() as undo:
-            undo.callback(self.places.drop_unused, person.id)
-            for one in seen:
-                name = one.digest[:16]
-                if name in have:
-                    sentence = (
-                        f"{one.file.name} is among the photos of {person.name} already. "
-                        "Nothing was changed; add others."
-                    )
-                    outcomes[one.file] = _refused(one.file, "already-there", sentence)
-                    continue
-                data = _unchanged(one)
-                if data is None:
-                    sentence = f"{one.file.name} was changed or taken away while it was read. Add it again."
-                    outcomes[one.file] = _refused(one.file, "unreadable", sentence)
-                    continue
-                which = 0 if middle is None else int(np.argmin([distance(f.embedding, middle) for f in one.faces]))
-                made = f"{name}-{which}"
-                stored = name + (one.file.suffix.lower() if images.is_photo_name(one.file) else "")
-                write_bytes(folder / "photos" / stored, data)
-                write_json(
-                    folder / "references" / f"{made}.json",
-                    reference_json(
-                        one.faces[which], one.file.name, made, stored, len(one.faces) - 1, _now(), one.taken
-                    ),
-                )
-                undo.callback(trash, folder / "references" / f"{made}.json")
-                have.add(name)
-                fresh[one.file] = made
-            if fresh:
-                gone = self.journal.new_bin()
-                done = Done("added", len(fresh), person.name, (person.id,))
-                self.journal.note(done, [Move(tuple(fresh.values()), gone, person.id)], bin=gone)
-            undo.pop_all()
-        return fresh
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """One readable photo with at least one face."""
-
-    file: Path
-    digest: str
-    faces: tuple[Measured, ...]
-    taken: int | None
-    """Year, where the file says so."""
-
-
-_AllSeen = list[_Seen]
-
 
 def shown(person: Person) -> Put:
     """Give the change by which somebody new is listed."""
@@ -414,75 +319,3 @@ def _gone(folder: Path) -> None:
     """Delete a folder if it is still there."""
     if folder.exists():
         trash(folder)
-
-
-def _middle(embeddings: Sequence[Embedding]) -> int:
-    """Give which of some faces has the least distances to all."""
-    return int(np.argmin([sum(distance(one, other) for other in embeddings) for one in embeddings]))
-
-
-def _files(paths: Iterable[Path]) -> tuple[list[Path], dict[Path, AddOutcome | None]]:
-    """Give every file once, and a place for its outcome in the order given; folders without photos have theirs."""
-    outcomes: dict[Path, AddOutcome | None] = {}
-    for path in paths:
-        if not _is_folder(path):
-            outcomes.setdefault(path, None)
-            continue
-        try:
-            for file in images.list_photos(path):
-                outcomes.setdefault(file, None)
-        except EngineError as error:
-            outcomes[path] = _refused(path, "unreadable", str(error))
-    return [path for path, outcome in outcomes.items() if outcome is None], outcomes
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # in a folder that may not be entered; reading it as a photo says so
-        return False
-
-
-def _unchanged(one: _Seen) -> bytes | None:
-    """Give the bytes that were looked at, or None if the file no longer has them."""
-    try:
-        data = one.file.read_bytes()
-    except OSError:
-        return None
-    return data if hashlib.sha256(data).hexdigest() == one.digest else None
-
-
-def _refused(file: Path, code: str, sentence: str) -> AddOutcome:
-    return AddOutcome(file, "rejected", Reason(code, sentence), None)
-
-
-def check_name(name: str) -> None:
-    """Refuse a name that nobody can have. Raises `NameRefused`."""
-    if not name:
-        raise NameRefused("A person needs a name. Give one.")
-    if len(name) > LONGEST_NAME:
-        raise NameRefused(
-            f"The name is {len(name)} characters long and may have at most {LONGEST_NAME}. Give a shorter one."
-        )
-    if any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in name):
-        raise NameRefused(f"The name {name!r} holds characters that cannot be shown. Write it on one line.")
-
-
-def same_name(one: str, other: str) -> bool:
-    """Say whether two names are one, capitals or not, however their accents are written."""
-    return unicodedata.normalize("NFC", one).casefold() == unicodedata.normalize("NFC", other).casefold()
-
-
-def _slug(name: str) -> str:
-    """Give a short form of a name that every file system takes: letters a to z, digits and dashes."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "person"
-
-
-def _named(people: Sequence[Person]) -> str:
-    shown = [f"{p.name} ({p.id})" for p in people[:8]]
-    return ", ".join(shown) + (f" and {len(people) - 8} more" if len(people) > 8 else "")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")

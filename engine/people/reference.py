@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -210,6 +211,11 @@ def reference_json(
         "year": None,
         "age": None,
     }
+
+
+def now() -> str:
+    """Give the moment as it is stored: ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def read_person(folder: Path) -> Person:

@@ -14,7 +14,8 @@ import numpy as np
 
 from engine.errors import EngineError
 from engine.people.journal import Change, Done, Move, Put
-from engine.people.library import Library, NameRefused, NoSuchReference, check_name, same_name, shown
+from engine.people.library import Library, NoSuchReference, shown
+from engine.people.names import NameRefused, check_name, same_name
 from engine.people.places import UNSORTED
 from engine.people.reference import SUBJECTS, Overruled, Person, Reference
 from engine.people.verdicts import SOMEBODY_ELSE, groups, mean_distances
@@ -209,7 +210,7 @@ class Sorting:
     ) -> None:
         """Change fields of faces: `what` gives for each what the fields are and shall be."""
         self._there(ids, place)
-        known = self._library.unsorted() if place == UNSORTED else self._library.references(self._library.get(place))
+        known = self._library.faces(place)
         wanted = set(ids)
         changes = [
             Put(place, face.id, field, before, after)

@@ -121,9 +121,15 @@ class PeopleView:
     """Of the open person."""
     undo: Done | None
     redo: Done | None
+    comparing: bool
+    """Whether faces are being compared, so that verdicts and groups are those from before."""
     coming: Coming | None
     came: Came | None
     looked: Looked | None
     notices: tuple[str, ...]
     revision: int
     """Another number when people, sections or faces are other ones."""
+
+
+NOTHING = PeopleView((), 0, "", (), (), None, None, None, False, None, None, None, (), 0)
+"""What is shown before anything was read."""

@@ -1,0 +1,332 @@
+"""`python -m tests.measure_people [--photos 500] [--write]`: how quick People is with hundreds of photos, in a browser.
+
+Photos are made of the sample person and of generic faces, who are nobody, and read by the real app as a folder of this
+machine. While they are read, screens are changed and everybody is shown, to see whether the page can be used meanwhile.
+Then all faces are given to one person and used, so that the gallery has them all, and every screen is gone to from
+every other one. Everything is timed by the page itself, from the click or key until two frames were drawn after what
+was asked for stands on the page.
+
+With `--write` the figures go into `tests/measured/people.json` and into the README. They are as good as the machine is
+idle: its load before and after stands beside them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+from playwright.sync_api import sync_playwright
+
+from engine import images
+from engine.evaluation import figures
+from engine.evaluation.doctor import machine
+from engine.tuning.views import GENERIC, vary
+from engine.workspace import write_json
+from tests import browser
+from tests.conftest import PERSON
+from tests.test_screen import SECONDS, App, serious_flaws
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+PHOTOS = 500
+SWITCH_MS = 300.0
+"""A screen shall be there this soon."""
+ADDED_SECONDS = 300.0
+"""So soon shall `PHOTOS` photos be read and grouped; fewer of them in as much less."""
+ANSWER_MS = 1000.0
+"""So soon shall the page have done what it was asked for while photos are read."""
+
+SIDES = (1600, 2400, 4000)
+"""Long sides in px of the photos, by turns: a scanned print, a small camera, a telephone."""
+STRANGERS = 12
+"""Generic faces that are in the photos too, each again and again."""
+OTHERS = 0.25
+"""Share of the photos that show somebody else beside the person, and of those that show somebody else alone."""
+SCREENS = ("people", "tune", "desk", "bench", "models")
+ROUNDS = 3
+NAME = "Sample person"
+RESULTS = Path(__file__).parent / "measured" / "people.json"
+
+SWITCH = """async (screen) => {
+    const began = performance.now();
+    document.getElementById("tab-" + screen).click();
+    const panel = document.getElementById(screen);
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    do await frame(); while (!panel.getClientRects().length);
+    await frame();
+    return performance.now() - began;
+}"""
+"""From a click on a screen's tab until it was drawn."""
+
+OPEN = """async ([place, title]) => {
+    const began = performance.now();
+    document.querySelector(`.lk-people-entry[data-place="${place}"]`).click();
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    const there = () => document.querySelector(".lk-people-title h3")?.textContent === title;
+    while (!there() && performance.now() - began < 30000) await frame();
+    await frame();
+    return performance.now() - began;
+}"""
+"""From a click on an entry of the list until what belongs to it was drawn: the whole way to the app and back."""
+
+KEY = """async (key) => {
+    const id = document.querySelector(".lk-pf.lk-active").dataset.id;
+    const out = () => document.getElementById("lk-pf-" + id)?.classList.contains("lk-out");
+    const before = out();
+    const began = performance.now();
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    do await frame(); while (out() === before && performance.now() - began < 30000);
+    await frame();
+    return performance.now() - began;
+}"""
+"""From a key until the face at the keyboard was drawn as used or left out, or is out of sight at its new place."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure."""
+
+    name: str
+    value: float
+    unit: str
+    limit: float | None = None
+
+    @property
+    def reached(self) -> bool:
+        """Whether it is what is wanted."""
+        return self.limit is None or self.value <= self.limit
+
+
+def make_photos(folder: Path, count: int, seed: int = 0) -> Path:
+    """Make photos as JPEG: the sample person or generic faces, moved and toned, in front of a blurred background."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    own = [_face(file) for part in ("references", "truth") for file in sorted((PERSON / part).glob("*.jpg"))]
+    strangers = [_face(file) for file in sorted(GENERIC.glob("*.jpg"))[:STRANGERS]]
+    for number in range(count):
+        width = SIDES[number % len(SIDES)]
+        height = width * 3 // 4
+        coarse = rng.uniform(0.15, 0.7, (9, 12, 3)).astype(np.float32)
+        photo = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        drawn = rng.random()
+        shown = [strangers[int(rng.integers(len(strangers)))]] if drawn < OTHERS else [own[number % len(own)]]
+        if drawn > 1 - OTHERS:
+            shown.append(strangers[int(rng.integers(len(strangers)))])
+        for place, face in enumerate(shown):
+            side = int(width * rng.uniform(0.16, 0.28))
+            left = int(width * (0.15 + 0.45 * place) + rng.uniform(0, 0.05 * width))
+            top = int(rng.uniform(0.15, 0.45) * height)
+            photo[top : top + side, left : left + side] = vary(images.resize(face, (side, side)), rng)
+        photo = photo + rng.normal(0, 0.012, (height, width, 1)).astype(np.float32)
+        images.save_photo(np.clip(photo, 0, 1), folder / f"photo-{number:04d}.jpg", quality=90)
+    return folder
+
+
+def _face(file: Path) -> Any:
+    """Read the square middle of a portrait."""
+    pixels = images.read_photo(file).pixels
+    side = min(pixels.shape[:2])
+    top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
+    return images.resize(pixels[top : top + side, left : left + side], (512, 512))
+
+
+class Watched:
+    """The page, with what it asked for outside this machine."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.asked, self.outside = page, 0, list[str]()
+        page.on("request", lambda request: self._note(request.url))
+
+    def _note(self, address: str) -> None:
+        parts = urlsplit(address)
+        self.asked += 1
+        if parts.scheme not in {"data", "blob", "about"} and parts.hostname != "127.0.0.1":
+            self.outside.append(address)
+
+    def flaws(self) -> list[str]:
+        """Give what axe finds serious on every screen, light and dark."""
+        found: list[str] = []
+        for scheme, screen in itertools.product(("light", "dark"), SCREENS):
+            self.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            self.page.evaluate(SWITCH, screen)
+            self.page.wait_for_timeout(0.5 * SECONDS)  # until its colours have changed
+            found += [f"{screen}, {scheme}: {flaw}" for flaw in serious_flaws(self.page)]
+        return found
+
+
+def add(watched: Watched, folder: Path, count: int) -> list[Row]:
+    """Name the folder on the page, and use the page until all is read and grouped."""
+    page = watched.page
+    page.get_by_role("button", name="Add a folder").click()
+    page.keyboard.type(str(folder))
+    page.keyboard.press("Enter")
+    began = time.monotonic()
+    page.locator(".lk-people-coming").wait_for()
+    switches: list[float] = []
+    answers: list[float] = []
+    ended = page.get_by_text(f"{count} photos read")
+    while not ended.count():
+        switches += [page.evaluate(SWITCH, screen) for screen in ("desk", "people")]
+        answers += [page.evaluate(OPEN, list(known)) for known in (("", "Everybody"), ("unsorted", "New faces"))]
+        page.wait_for_timeout(1 * SECONDS)
+    page.locator(".lk-people-section").first.wait_for()
+    took = time.monotonic() - began
+    share = count / PHOTOS
+    return [
+        Row(f"{count} photos read and grouped", round(took, 1), "s", round(ADDED_SECONDS * share, 1)),
+        *_rows("to a screen while they are read", switches, SWITCH_MS),
+        *_rows("to what is new and back while they are read", answers, ANSWER_MS),
+    ]
+
+
+def give_all(page: Page) -> int:
+    """Give every face to one person and use them all; how many they are."""
+    page.evaluate(OPEN, ["unsorted", "New faces"])
+    page.locator(".lk-pf").first.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("n")
+    page.keyboard.type(NAME)
+    page.keyboard.press("Enter")
+    entry = page.locator(".lk-people-entry", has_text=NAME)
+    entry.click()
+    page.locator(".lk-people-title h3").get_by_text(NAME, exact=True).wait_for()
+    page.locator(".lk-pf").first.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("p")
+    page.wait_for_function(
+        """name => {
+            const entry = [...document.querySelectorAll(".lk-people-entry")].find((e) => e.textContent.includes(name));
+            const told = entry.querySelector("small").textContent.match(/(\\d+) of (\\d+)/);
+            return told && told[1] === told[2];
+        }""",
+        arg=NAME,
+    )
+    return int(entry.locator("small").inner_text().split()[0])
+
+
+def switch(page: Page) -> list[float]:
+    """Go from every screen to every other one, some rounds; how long each took, in thousandths of a second."""
+    page.wait_for_timeout(3 * SECONDS)  # what was done before is over
+    took: list[float] = []
+    for _ in range(ROUNDS):
+        for here, there in itertools.permutations(SCREENS, 2):
+            page.evaluate(SWITCH, here)
+            page.wait_for_timeout(0.1 * SECONDS)
+            took.append(page.evaluate(SWITCH, there))
+    return took
+
+
+def judge(page: Page) -> list[float]:
+    """Leave faces out by keys; how long each took to be seen."""
+    page.evaluate(SWITCH, "people")
+    page.locator(".lk-pf").first.click()
+    took: list[float] = []
+    for _ in range(10):
+        took.append(page.evaluate(KEY, "x"))
+        page.wait_for_timeout(1 * SECONDS)
+    return took
+
+
+def _rows(what: str, took: Sequence[float], limit: float) -> list[Row]:
+    if not took:
+        return []
+    return [
+        Row(f"{what}, median", round(statistics.median(took)), "ms", limit),
+        Row(f"{what}, longest of {len(took)}", round(max(took)), "ms", limit),
+    ]
+
+
+def measure(count: int, scratch: Path) -> dict[str, Any]:
+    """Do all of it; give the machine's facts, the figures, and what was found wrong."""
+    folder = make_photos(scratch / "photos", count)
+    facts = {key: machine()[key] for key in ("cpu", "cores")}
+    app = App(scratch / "likeness", port=8420)
+    app.start()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    try:
+        with sync_playwright() as playwright:
+            running = playwright.chromium.launch(executable_path=browser.find(), args=browser.launch_arguments())
+            page = running.new_page(viewport={"width": 1440, "height": 900})
+            page.set_default_timeout(120 * SECONDS)
+            watched = Watched(page)
+            page.goto(f"{app.address}/#people")
+            page.locator(".lk-people-empty strong").wait_for()
+            rows = add(watched, folder, count)
+            held = give_all(page)
+            rows += _rows(f"to a screen with {held} references", switch(page), SWITCH_MS)
+            rows += _rows(f"X seen with {held} references", judge(page), SWITCH_MS)
+            flaws = watched.flaws()
+            facts["browser"] = f"Chromium {running.version}"
+            running.close()
+    finally:
+        app.stop()
+    after = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return {
+        "measured": datetime.now(UTC).date().isoformat(),
+        "machine": {**facts, "load_before": round(load, 2), "load_after": round(after, 2)},
+        "photos": {"count": count, "long_sides_px": list(SIDES), "references": held},
+        "rows": [{**asdict(row), "reached": row.reached} for row in rows],
+        "requests": {"all": watched.asked, "outside": watched.outside},
+        "serious_flaws_by_axe": flaws,
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """Give it as Markdown."""
+    known, asked = found["machine"], found["requests"]
+    lines = [
+        f"{known['cpu']}, {known['cores']} cores, {known['browser']}; load average of the minute before "
+        f"{known['load_before']:g}:",
+        "",
+        "| what | measured | wanted |",
+        "|---|---|---|",
+    ]
+    for row in found["rows"]:
+        wanted = "" if row["limit"] is None else f"at most {row['limit']:g} {row['unit']}"
+        lines.append(f"| {row['name']} | {row['value']:g} {row['unit']} | {wanted} |")
+    lines.append(f"| requests outside this machine, of {asked['all']} | {len(asked['outside'])} | 0 |")
+    lines.append(f"| serious flaws by axe, five screens, light and dark | {len(found['serious_flaws_by_axe'])} | 0 |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns 1 when something wanted is not reached."""
+    parser = argparse.ArgumentParser(prog="python -m tests.measure_people", description="Measure People in a browser.")
+    parser.add_argument("--photos", type=int, default=PHOTOS, help="how many photos are made and added")
+    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name} and the README's table")
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as scratch:
+        found = measure(given.photos, Path(scratch))
+    told = table(found)
+    sys.stdout.write(
+        told + "\n" + "".join(f"{one}\n" for one in found["requests"]["outside"] + found["serious_flaws_by_axe"])
+    )
+    if given.write:
+        RESULTS.parent.mkdir(exist_ok=True)
+        write_json(RESULTS, found)
+        figures.put("album", told)
+    bad = (
+        any(not row["reached"] for row in found["rows"])
+        or found["requests"]["outside"]
+        or found["serious_flaws_by_axe"]
+    )
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
