@@ -44,19 +44,22 @@ class Residual(nn.Module):
 
     def __init__(self, inner: int, outer: int, step_width: int) -> None:
         super().__init__()
-        self.in_layers = nn.Sequential(nn.GroupNorm(GROUPS, inner), nn.SiLU(), nn.Conv2d(inner, outer, 3, padding=1))
+        self.in_layers = nn.Sequential(
+            nn.GroupNorm(GROUPS, inner), nn.SiLU(inplace=True), nn.Conv2d(inner, outer, 3, padding=1)
+        )
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(step_width, 2 * outer))
         # The third does nothing; it keeps the place of the dropout, and so the names.
         self.out_layers = nn.Sequential(
-            nn.GroupNorm(GROUPS, outer), nn.SiLU(), nn.Identity(), nn.Conv2d(outer, outer, 3, padding=1)
+            nn.GroupNorm(GROUPS, outer), nn.SiLU(inplace=True), nn.Identity(), nn.Conv2d(outer, outer, 3, padding=1)
         )
         self.skip_connection = nn.Identity() if inner == outer else nn.Conv2d(inner, outer, 1)
 
     def forward(self, x: Tensor, step: Tensor) -> Tensor:
         """Give `(N, outer, H, W)` of `(N, inner, H, W)` and `(N, step_width)`."""
         scale, shift = self.emb_layers(step)[..., None, None].chunk(2, dim=1)
-        h = self.out_layers[0](self.in_layers(x)) * (1 + scale) + shift
-        return self.skip_connection(x) + self.out_layers[1:](h)
+        # In place where nothing else holds the numbers: new memory costs more than the sums.
+        h = self.out_layers[0](self.in_layers(x)).mul_(1 + scale).add_(shift)
+        return self.out_layers[1:](h).add_(self.skip_connection(x))
 
 
 class Attention(nn.Module):
@@ -80,7 +83,7 @@ class Attention(nn.Module):
         half = query.shape[1] ** -0.25
         shares = ((query * half).transpose(1, 2) @ (key * half)).softmax(dim=2)
         seen = (value @ shares.transpose(1, 2)).reshape(n, channels, -1)
-        return (flat + self.proj_out(seen)).reshape(x.shape)
+        return self.proj_out(seen).add_(flat).reshape(x.shape)
 
 
 class Half(nn.Module):
@@ -150,7 +153,9 @@ class DdpmUNet(nn.Module):
                     side *= 2
                 up.append(block)
         self.output_blocks = nn.ModuleList(up)
-        self.out = nn.Sequential(nn.GroupNorm(GROUPS, channels), nn.SiLU(), nn.Conv2d(first, 6, 3, padding=1))
+        self.out = nn.Sequential(
+            nn.GroupNorm(GROUPS, channels), nn.SiLU(inplace=True), nn.Conv2d(first, 6, 3, padding=1)
+        )
 
     def forward(self, x: Tensor, steps: Tensor) -> Tensor:
         """See the class.
