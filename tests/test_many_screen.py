@@ -254,32 +254,6 @@ def test_a_folder_of_twenty_is_stopped_goes_on_and_names_its_three_broken_files(
     assert not list(folder.rglob("refit-*"))
 
 
-def test_several_dropped_photos_wait_and_a_pasted_one_is_put_on_the_desk(
-    varied: App, browser_page: Page, tmp_path: Path
-) -> None:
-    page = browser_page
-    page.goto(varied.address)
-    page.locator("#damaged .lk-step").wait_for()
-    files = [shutil.copy(face, tmp_path / f"d{n}.jpg") for n, face in enumerate(FACES[30:40])]
-    drop(page, "#damaged", [Path(file) for file in files])
-    page.get_by_text("10 photos wait.").wait_for()
-    page.get_by_role("button", name="Leave them").click()
-    page.get_by_text("10 photos wait.").wait_for(state="hidden")
-    assert not (varied.home / "desk" / "pile").exists()
-    page.evaluate(
-        """async () => {
-            const transfer = new DataTransfer();
-            const picture = document.createElement("canvas");
-            picture.width = 300;
-            picture.height = 200;
-            const blob = await new Promise((done) => picture.toBlob(done, "image/png"));
-            transfer.items.add(new File([blob], "image.png", { type: "image/png" }));
-            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true }));
-        }"""
-    )
-    page.locator("#damaged .lk-photo-name", has_text="pasted.png").wait_for()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_dialog_keeps_anybody_from_using_it(varied: App, browser_page: Page, scheme: str, tmp_path: Path) -> None:
     page = browser_page
@@ -404,3 +378,29 @@ def test_uncertainty_is_a_layer_where_it_can_be_believed_and_a_sentence_where_no
     layer.click()
     veil.wait_for(state="hidden")
     assert console_errors == []
+
+
+def test_several_dropped_photos_wait_and_a_pasted_one_is_put_on_the_desk(
+    varied: App, browser_page: Page, tmp_path: Path
+) -> None:
+    page = browser_page
+    page.goto(varied.address)
+    page.locator("#damaged .lk-step").wait_for()
+    files = [shutil.copy(face, tmp_path / f"d{n}.jpg") for n, face in enumerate(FACES[30:40])]
+    drop(page, "#damaged", [Path(file) for file in files])
+    page.get_by_text("10 photos wait.").wait_for()
+    page.get_by_role("button", name="Leave them").click()
+    page.get_by_text("10 photos wait.").wait_for(state="hidden")
+    assert not (varied.home / "desk" / "pile").exists()
+    page.evaluate(
+        """async () => {
+            const transfer = new DataTransfer();
+            const picture = document.createElement("canvas");
+            picture.width = 300;
+            picture.height = 200;
+            const blob = await new Promise((done) => picture.toBlob(done, "image/png"));
+            transfer.items.add(new File([blob], "image.png", { type: "image/png" }));
+            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true }));
+        }"""
+    )
+    page.locator("#damaged .lk-photo-name", has_text="pasted.png").wait_for()

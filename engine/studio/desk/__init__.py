@@ -338,6 +338,7 @@ class Desk:
             if here:
                 self._references.choose("")
             self._clerk.write()
+        self._clerk.settle()  # else what is still under way would write of them into the log, after it was cleared
 
     # What a page sees.
 

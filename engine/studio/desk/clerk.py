@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from threading import RLock
 from typing import Any
@@ -64,6 +65,11 @@ class Clerk:
         except RuntimeError:  # the desk was closed meanwhile
             return
         done.add_done_callback(lambda future: self._note_failure(place, future))
+
+    def settle(self) -> None:
+        """Wait until all that was handed over is done, a minute at most."""
+        with suppress(RuntimeError, TimeoutError):  # the desk was closed meanwhile, or it takes too long
+            self._thread.submit(int).result(timeout=60)
 
     def notices(self, place: str) -> tuple[str, ...]:
         """Give the sentences that stand at `references` or `photo`, oldest first."""

@@ -198,6 +198,7 @@ class PeopleDesk:
         if self._place in people:
             self._turn_to("")
             self.refresh()
+        self._background.settle()
 
     def look(self, reference: str) -> None:
         """Show the whole photo of a face of the open place; "" closes it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
@@ -43,6 +44,12 @@ class Background:
             return None
         done.add_done_callback(self._note_failure)
         return done
+
+    def settle(self) -> None:
+        """Wait until all that was begun is done, a minute at most."""
+        with suppress(RuntimeError, TimeoutError):  # it was closed meanwhile, or it takes too long
+            for waiting in [thread.submit(int) for thread in self._threads.values()]:
+                waiting.result(timeout=60)
 
     def notices(self) -> tuple[str, ...]:
         """Give the sentences that stand there, oldest first."""
