@@ -166,7 +166,7 @@ def test_a_wrong_file_as_truth_says_why_where_one_looks_and_loses_nothing(
     zone = page.locator("#truth .lk-truth")
     page.evaluate(DROP, [zone.element_handle(), [[sample_truth[0].name, encoded(sample_truth[0])]]])
     page.get_by_text(f"Measured against {sample_truth[0].name}").wait_for()
-    letter, cut = tmp_path / "letter <i>to Ann.txt", tmp_path / "cut 😀.jpg"
+    letter, cut = tmp_path / "letter to Zoë.txt", tmp_path / "cut, ä.jpg"
     letter.write_text("Dear Ann, here is no photo.")
     cut.write_bytes(sample_truth[0].read_bytes()[:900])
     for wrong, told in ((letter, "is not a photo"), (cut, "damaged or cut off")):
