@@ -175,6 +175,7 @@ def test_a_wrong_file_as_truth_says_why_where_one_looks_and_loses_nothing(
         said.wait_for()
         assert wrong.name in said.inner_text()
         assert page.get_by_text(f"Measured against {sample_truth[0].name}").is_visible()
+    page.locator(".toast-header").first.wait_for(state="detached")  # Gradio's own, which nests one button in another
     assert serious_flaws(page) == []
     page.get_by_role("button", name="Take it away").click()
     page.get_by_text("The same photo undamaged, if there is one").wait_for()

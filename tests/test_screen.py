@@ -520,7 +520,8 @@ def serious_flaws(page: Page) -> list[str]:
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page).response["violations"]
-    return [f"{flaw['id']}: {flaw['help']}" for flaw in found if flaw["impact"] in ("serious", "critical")]
+    serious = [flaw for flaw in found if flaw["impact"] in ("serious", "critical")]
+    return [f"{flaw['id']}: {flaw['help']}, at {flaw['nodes'][0]['html'][:300]}" for flaw in serious]
 
 
 def answer(netloc: str, headers: dict[str, str], path: str = "/", method: str = "GET") -> int:
