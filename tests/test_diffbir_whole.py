@@ -220,7 +220,9 @@ def test_the_bench_loads_restores_and_tunes_drawn_networks(tmp_path):
         assert told["device"] == "cpu" and told["precision"] in ("bf16", "fp32")
 
 
-@pytest.mark.parametrize(("name", "part"), [("quick", "text"), ("paper", "text"), ("paper-release", "guide")])
+@pytest.mark.parametrize(
+    ("name", "part"), [("quick", "cleaner"), ("quick", "text"), ("paper", "text"), ("paper-release", "guide")]
+)
 def test_the_bench_of_tuning_does_the_recipes_own_steps(tmp_path, name, part):
     from engine.evaluation import bench_tuning
     from engine.evaluation.bench_full import Size, store_drawn
@@ -261,7 +263,8 @@ def shortened(name):
     few = {"steps": 1, "views": 1, "checks": 0}
     text = replace(made.text, class_faces=1, **few) if made.text is not None else None
     guide = replace(made.guide, face_count=1, **few) if made.guide is not None else None
-    return replace(made, text=text, guide=guide)
+    cleaner = replace(made.cleaner, steps=1, batch=1, checks=0) if made.cleaner is not None else None
+    return replace(made, cleaner=cleaner, text=text, guide=guide)
 
 
 @pytest.mark.parametrize("name", ["quick", "standard", "paper", "paper-release"])
@@ -272,7 +275,7 @@ def test_every_recipe_runs_on_diffbirs_prior(shelf, gallery, tmp_path, name, pre
         published.load("diffbir-v1-face", shelf, device="cpu", widths=TOY, wanted=wanted), size=64, smaller=None
     )
     tuned = tune(prior, gallery, shortened(name), tmp_path, QUIET)
-    assert tuned.parts == (("text",) if name == "quick" else ("text", "guide"))
+    assert tuned.parts == tuple(RECIPES[name].pivots)
     assert all(math.isfinite(loss) for part in tuned.parts for loss in tuned.manifest["losses"][part])
     person = tuned.applied_to(prior)
     settings = Settings(sampling=Sampling("ddim", 1, 1.0), prompt=gallery.person.prompt)

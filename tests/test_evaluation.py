@@ -271,7 +271,7 @@ def test_the_other_context_is_the_same_recipe_but_for_it():
     assert (context_of(within), context_of(without)) == ("in context", "out of context")
     assert in_other_context(without) == within
     found = contexts(within, 10)
-    assert [v.name for v in found] == ["text pivot, out of context", "both pivots, out of context"]
+    assert [v.name for v in found] == ["text pivot, out of context", "all pivots, out of context"]
     assert all(v.recipe == without for v in found) and contexts(without, 10)[0].name == "text pivot, in context"
 
 
