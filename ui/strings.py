@@ -650,7 +650,7 @@ WORDS: dict[str, str] = {
     "first_damaged": "The damaged photo",
     "first_damaged_about": "Your original is never changed.",
     "first_tune": "Getting to know the face",
-    "first_tune_about": "Once for each person; about a minute here, or some more.",
+    "first_tune_about": "Once for each person; some minutes on this computer.",
     "first_look": "Restore and look",
     "first_look_about": "Hold Space for the photo as it was; ? lists all keys.",
     "first_try": "Try it with the sample person",
