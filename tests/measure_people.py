@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from playwright.sync_api import sync_playwright
 
 from engine import images
 from engine.evaluation import figures
+from engine.evaluation.bench import Row
 from engine.evaluation.doctor import machine
 from engine.tuning.views import GENERIC, vary
 from engine.workspace import write_json
@@ -95,21 +96,6 @@ KEY = """async (key) => {
     return performance.now() - began;
 }"""
 """From a key until the face at the keyboard was drawn as used or left out, or is out of sight at its new place."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure."""
-
-    name: str
-    value: float
-    unit: str
-    limit: float | None = None
-
-    @property
-    def reached(self) -> bool:
-        """Whether it is what is wanted."""
-        return self.limit is None or self.value <= self.limit
 
 
 def make_photos(folder: Path, count: int, seed: int = 0) -> Path:
@@ -321,7 +307,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_json(RESULTS, found)
         figures.put("album", told)
     bad = (
-        any(not row["reached"] for row in found["rows"])
+        any(row["reached"] is False for row in found["rows"])
         or found["requests"]["outside"]
         or found["serious_flaws_by_axe"]
     )

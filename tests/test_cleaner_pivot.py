@@ -18,6 +18,7 @@ from engine.tuning.cleaner_pivot import CleanerStage, Faces
 from engine.tuning.recipe_files import RECIPES, changed
 from engine.tuning.run import extend, tune
 from engine.tuning.tuned import read_tuned
+from tests.test_tuning_run import Kept
 from tests.toys import drawn_face, small_toy_prior, toy_gallery, variants
 
 CLEANER = CleanerPivot(steps=3, batch=1, class_batch=1, class_faces=2, rate=0.01, checks=0, warmup=0)
@@ -40,17 +41,6 @@ def gallery(tmp_path_factory):
 @pytest.fixture(scope="module")
 def tuned(prior, gallery, tmp_path_factory):
     return tune(prior, gallery, ALL, tmp_path_factory.mktemp("tuned"), SilentReport())
-
-
-class StoppedIn(SilentReport):
-    """Stops in a stage after a step."""
-
-    def __init__(self, stage: str, step: int) -> None:
-        self.stage, self.step = stage, step
-
-    def tick(self, stage: str, done: int, total: int) -> None:
-        if stage == self.stage and done == self.step:
-            raise Cancelled
 
 
 def same(one, other):
@@ -118,7 +108,7 @@ def test_what_a_step_sees_depends_on_seed_step_and_retry_alone(prior, gallery):
 @pytest.mark.parametrize(("stage", "step"), [("learning the face", 2), ("personalizing", 1)])
 def test_a_stopped_run_goes_on_to_the_bits_of_an_unbroken_one(prior, gallery, tuned, tmp_path, stage, step):
     with pytest.raises(Cancelled):
-        tune(prior, gallery, ALL, tmp_path, StoppedIn(stage, step))
+        tune(prior, gallery, ALL, tmp_path, Kept(stage, step))
     again = tune(prior, gallery, ALL, tmp_path, SilentReport())
     for part in again.parts:
         one, other = again.read(part), tuned.read(part)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.evaluation.bench_full import Size, drawn_cleaner
 from engine.prior.bundle import Condition, predict
 from engine.prior.load import networks
 from engine.progress import SilentReport
@@ -257,9 +258,15 @@ def test_the_usual_recipes_leave_at_most_60_mb_at_the_size_of_stable_diffusion()
         weights = [net.get_submodule(name).weight for name in layers_for_lora(net, pivot.targets)]
         return sum(2 * pivot.rank * (w.shape[0] + w[0].numel()) for w in weights)
 
+    def cleaned(pivot):
+        ranked = [(t.numel(), pivot.store_rank * (t.shape[0] + t[0].numel())) for t in cleaner.values() if t.dim() > 1]
+        return 2 * (sum(min(pair) for pair in ranked) + sum(t.numel() for t in cleaner.values() if t.dim() == 1))
+
+    cleaner = {n: t for n, t in drawn_cleaner(Size()).items() if t.is_floating_point() and "attn_mask" not in n}
     for name in ("quick", "standard"):
         recipe = RECIPES[name]
         size = stored(denoiser, recipe.text) + (stored(guide, recipe.guide) if recipe.guide else 0)
+        size += cleaned(recipe.cleaner)
         assert 20e6 < size < 60e6, name
 
 

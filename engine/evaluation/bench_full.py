@@ -134,7 +134,7 @@ def store_drawn(folder: Path, size: Size, device: str) -> None:
     files: dict[str, Any] = {}
     for part in NETWORKS:
         if part == "cleaner":
-            files[part] = store(folder, part, _cleaner(size))
+            files[part] = store(folder, part, drawn_cleaner(size))
             continue
         dtype = torch.bfloat16 if half else torch.float32
         drawn = {name: numbers(f"{part} {name}", shape).to(dtype) for name, shape in shapes(part, size.widths).items()}
@@ -145,8 +145,8 @@ def store_drawn(folder: Path, size: Size, device: str) -> None:
     (folder / "files.json").write_text(json.dumps({part: asdict(file) for part, file in files.items()}))
 
 
-def _cleaner(size: Size) -> dict[str, torch.Tensor]:
-    """Draw the numbers of the published cleaner for faces; a smaller one for tiny networks."""
+def drawn_cleaner(size: Size) -> dict[str, torch.Tensor]:
+    """Draw the published cleaner for faces, tensors by their published names; a smaller one for tiny networks."""
     import warnings
 
     from spandrel.architectures.SwinIR import SwinIR

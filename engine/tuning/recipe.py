@@ -165,8 +165,8 @@ class CleanerPivot(Pivot):
         0, "pictures", "Generic faces beside each batch, so that others are cleaned no worse; 0 is none.",
         "the person's cleaner cleans the person alone", low=0, high=64,
     )  # fmt: skip
-    class_faces: int = _field(40, "pictures", "Generic faces to draw from.", MEASURED, low=1, high=10_000)
-    class_weight: float = _field(1.0, "", "Weight of their loss.", MEASURED, low=0, high=10)
+    class_faces: int = _field(40, "pictures", "Generic faces to draw from.", OFF, low=1, high=10_000)
+    class_weight: float = _field(1.0, "", "Weight of their loss.", OFF, low=0, high=10)
 
 
 @dataclass(frozen=True)

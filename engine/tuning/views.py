@@ -56,20 +56,11 @@ def read_generic(size: int, folder: Path = GENERIC, *, count: int | None = None)
 
 def vary(face: Pixels, rng: np.random.Generator) -> Pixels:
     """Move, scale, turn and tone a face slightly. Never mirrored: faces are not symmetric."""
-    return _varied(face, rng)[0]
+    return vary_with(face, face_shape(face.shape[0]), rng)[0]
 
 
 def vary_with(face: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-    """Do what `vary` does, and move a mask `(size, size)` with the face."""
-    import cv2
-
-    made, matrix = _varied(face, rng)
-    moved: Any = cv2.warpAffine(mask, matrix, (face.shape[0], face.shape[0]))
-    return made, np.asarray(moved, np.float32)
-
-
-def _varied(face: Pixels, rng: np.random.Generator) -> tuple[Pixels, Any]:
-    """Give what `vary` does, and the matrix by which it moved the face."""
+    """Do what `vary` does, and move a mask `(size, size)`, 0 to 1, with the face; give both."""
     import cv2
 
     size = face.shape[0]
@@ -80,7 +71,9 @@ def _varied(face: Pixels, rng: np.random.Generator) -> tuple[Pixels, Any]:
     out = np.clip(out, 0, 1) ** float(np.exp(rng.normal(0, 0.08)))
     if rng.random() < 0.15:  # old photos are often grey, the person's new ones seldom
         out = np.repeat(out @ np.array([[0.299], [0.587], [0.114]], np.float32), 3, axis=2)
-    return np.asarray(np.clip(out * (1 + rng.normal(0, 0.03)), 0, 1), dtype=np.float32), matrix
+    moved: Any = cv2.warpAffine(mask, matrix, (size, size))
+    out = np.clip(out * (1 + rng.normal(0, 0.03)), 0, 1)
+    return np.asarray(out, dtype=np.float32), np.asarray(moved, dtype=np.float32)
 
 
 def make_views(prior: Prior, faces: tuple[Pixels, ...], *, each: int, seed: int, tick: Tick = silent) -> Views:
@@ -111,10 +104,9 @@ def make_views(prior: Prior, faces: tuple[Pixels, ...], *, each: int, seed: int,
     for n, face in enumerate(faces):
         rng = np.random.default_rng([seed, n])
         for _ in range(each):
-            target, matrix = _varied(face, rng)
+            target, mask = vary_with(face, whole, rng)
             damaged = degrade.age(target, rng) if rng.random() < 0.2 else target
             damaged = degrade.degrade(damaged, rng)
-            mask: Any = cv2.warpAffine(whole, matrix, (prior.size, prior.size))
             with torch.no_grad():
                 made = prior.cleaner(images.to_tensor(damaged).to(prior.device, dtype_of(prior.cleaner))).clamp(-1, 1)
                 cleaned.append(prior.autoencoder.encode(made.to(prior.dtype)))
