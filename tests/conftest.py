@@ -17,6 +17,7 @@ from tests import browser as chromium
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route
 
+    from engine.prior.bundle import Prior
     from engine.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -73,6 +74,14 @@ def sample_truth(sample_damaged: list[Path]) -> list[Path]:
     """What the photos of `sample_damaged` were before the damage, in the same order."""
     truths = {path.stem: path for path in _pictures(PERSON / "truth", at_least=1)}
     return [truths[path.stem] for path in sample_damaged]
+
+
+@pytest.fixture(scope="session")
+def prior(tmp_path_factory: pytest.TempPathFactory) -> Prior:
+    """A prior of 64 px of the shipped classes at toy size, the same for all: nothing may change it."""
+    from tests.toys import small_toy_prior
+
+    return small_toy_prior(tmp_path_factory.mktemp("prior"))
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from engine.tuning.amortise import NobodyToAmortise, amortise, save
 from engine.tuning.recipe_files import RECIPES, write_recipe
 from engine.tuning.run import LossNoNumber
 from engine.tuning.views import NoFaces
-from tests.toys import drawn_face, face_folder, small_toy_prior, toy_gallery, variants
+from tests.toys import drawn_face, face_folder, toy_gallery, variants
 
 TEXT = TextPivot(steps=1, batch=1, class_batch=0, views=1, rank=2, rate=0.05, checks=0, warmup=0)
 GUIDE = GuidePivot(steps=3, batch=2, views=1, rank=2, rate=0.02, checks=0, warmup=0)
@@ -33,11 +33,6 @@ class StopAt(SilentReport):
             self.seen.append(done)
             if done == self.step:
                 raise Cancelled
-
-
-@pytest.fixture(scope="module")
-def prior(tmp_path_factory):
-    return small_toy_prior(tmp_path_factory.mktemp("prior"))
 
 
 @pytest.fixture(scope="module")

@@ -19,17 +19,12 @@ from engine.tuning.recipe_files import RECIPES, changed
 from engine.tuning.run import extend, tune
 from engine.tuning.tuned import read_tuned
 from tests.test_tuning_run import Kept
-from tests.toys import drawn_face, small_toy_prior, toy_gallery, variants
+from tests.toys import drawn_face, toy_gallery, variants
 
 CLEANER = CleanerPivot(steps=3, batch=1, class_batch=1, class_faces=2, rate=0.01, checks=0, warmup=0)
 TEXT = TextPivot(steps=2, batch=1, class_faces=2, views=1, rank=4, alpha=4.0, rate=0.05, checks=0, warmup=0)
 GUIDE = GuidePivot(steps=2, batch=1, views=1, face_count=2, rank=4, alpha=4.0, rate=0.05, checks=0, warmup=0)
 ALL = Recipe("all", "", TEXT, GUIDE, cleaner=CLEANER)
-
-
-@pytest.fixture(scope="module")
-def prior(tmp_path_factory):
-    return small_toy_prior(tmp_path_factory.mktemp("prior"))
 
 
 @pytest.fixture(scope="module")

@@ -15,16 +15,11 @@ from engine.tuning import GuidePivot, Recipe, TextPivot
 from engine.tuning.adapters import layers_for_lora
 from engine.tuning.export_lora import NoLora, NotExported, export_lora, import_lora, lora_of
 from engine.tuning.run import tune
-from tests.toys import small_toy_prior, toy_gallery, variants
+from tests.toys import toy_gallery, variants
 
 TEXT = TextPivot(
     steps=2, batch=1, class_batch=0, views=1, rank=4, alpha=2.0, rate=0.05, checks=0, warmup=0, text_encoder="lora"
 )
-
-
-@pytest.fixture(scope="module")
-def prior(tmp_path_factory):
-    return small_toy_prior(tmp_path_factory.mktemp("prior"))
 
 
 @pytest.fixture(scope="module")

@@ -102,8 +102,8 @@ def test_what_is_done_is_shown_before_any_faces_are_compared(people: PeopleDesk)
 
 def test_many_keys_in_a_row_are_compared_together(people: PeopleDesk) -> None:
     ids = sorted(used(people))
-    before = people.view().revision
     with people._building:
+        before = people.view().revision
         for word in ("reject", "keep") * 3:
             people.judge(ids[:1], word)
     compared(people)

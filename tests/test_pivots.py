@@ -23,16 +23,11 @@ from engine.tuning.steps import generator
 from engine.tuning.text_pivot import Shown, TextStage
 from engine.tuning.tuned import BadStrength
 from engine.tuning.views import face_shape, make_views
-from tests.toys import drawn_face, small_toy_prior, toy_gallery, variants
+from tests.toys import drawn_face, toy_gallery, variants
 
 STRONG = TextPivot(steps=2, batch=1, class_faces=2, views=1, rank=4, alpha=4.0, rate=0.05, checks=0, warmup=0)
 GUIDE = GuidePivot(steps=2, batch=1, views=1, face_count=2, rank=4, alpha=4.0, rate=0.05, checks=0, warmup=0)
 BOTH = Recipe("both", "", STRONG, GUIDE)
-
-
-@pytest.fixture(scope="module")
-def prior(tmp_path_factory):
-    return small_toy_prior(tmp_path_factory.mktemp("prior"))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from engine.tuning.recipe import NoSuchRecipe, TextPivot, explain
 from engine.tuning.run import tune
 from engine.tuning.views import NoFaces, make_views, read_generic, vary
 from engine.weights import WeightsDamaged
-from tests.toys import drawn_face, small_toy_prior, toy_gallery, variants
+from tests.toys import drawn_face, toy_gallery, variants
 
 
 class Kept(SilentReport):
@@ -29,11 +29,6 @@ class Kept(SilentReport):
 
     def preview(self, name, path):
         self.previews.append((name, path))
-
-
-@pytest.fixture(scope="module")
-def prior(tmp_path_factory):
-    return small_toy_prior(tmp_path_factory.mktemp("prior"))
 
 
 @pytest.fixture(scope="module")

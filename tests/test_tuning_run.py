@@ -54,11 +54,6 @@ class Kept(SilentReport):
 
 
 @pytest.fixture(scope="module")
-def prior(tmp_path_factory):
-    return small_toy_prior(tmp_path_factory.mktemp("prior"))
-
-
-@pytest.fixture(scope="module")
 def gallery(tmp_path_factory):
     """Four references: one is held out."""
     folder = tmp_path_factory.mktemp("gallery")

@@ -144,7 +144,7 @@ def build(desk: Desk, library: PeopleDesk, rooms: Rooms, *, recipes: Sequence[st
     known, priors = Presets(desk.studio.workspace), ReadyPriors(desk.studio.workspace.weights)
     with gr.Blocks(analytics_enabled=False, title=say("app"), fill_width=True) as blocks:
         # Outside of anything that opens and closes: what is not on the page neither ticks nor remembers.
-        clock = gr.Timer(SECONDS_BETWEEN_LOOKS)
+        clock = gr.Timer(SECONDS_BETWEEN_LOOKS, active=False)
         bar = top.draw()
         album = people.draw()
         welcome = first_run.draw()
@@ -184,7 +184,7 @@ def build(desk: Desk, library: PeopleDesk, rooms: Rooms, *, recipes: Sequence[st
         restoring.connect(third, desk, page, recipes)
         tries.connect(third.tries, desk, page, third, recipes)
         piling.connect(many, (second, stage), desk, pile, page, third)
-        presets.connect(third.presets, known, desk, page, third, recipes)
+        presets.connect(third.presets, known, desk, page, third)
         page.on(stage.stepped, lambda event: desk.step_result(1 if int(event.step) > 0 else -1))
         comparing.connect(bench, desk, board, page, (third, recipes))
         people.connect(album, library, page)
@@ -195,13 +195,14 @@ def build(desk: Desk, library: PeopleDesk, rooms: Rooms, *, recipes: Sequence[st
         def opened() -> list[Any]:
             view: View = desk.view()
             kept = [*restoring.kept_knobs(third, view, recipes), *comparing.kept_knobs(bench, board.view(), view)]
-            return [*page.updates(""), *kept]
+            return [gr.Timer(active=True), *page.updates(""), *kept]
 
         def shown() -> list[Any]:
             prior = str(desk.view().knobs.get("prior") or POCKET[0])
             return restoring.knobs_shown(third, prior, desk.studio.workspace.weights)
 
-        blocks.load(opened, None, [*page.outputs, *third.knobs, *bench.knobs], **QUIET)
+        # The page follows only from then on: knobs that came later would take back what was set meanwhile.
+        blocks.load(opened, None, [clock, *page.outputs, *third.knobs, *bench.knobs], **QUIET)
         blocks.load(shown, None, list(third.form.controls.values()), **QUIET)
         clock.tick(page.updates, page.seen, page.outputs, trigger_mode="once", **QUIET)
     return blocks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -36,7 +36,6 @@ def connect(
     desk: Desk,
     page: Page,
     third: Drawn,
-    recipes: Sequence[str],
 ) -> None:
     """Let a preset set the knobs, and the knobs be saved as one."""
 
@@ -45,7 +44,7 @@ def connect(
             options, finish = settings_of(presets.find(str(event.id)))
             desk.keep_knobs({**desk.view().knobs, "options": options, "finish": finish})
             desk.refit(finish)
-        return [*page.updates(seen), *restoring.kept_knobs(third, desk.view(), recipes)]
+        return [*page.updates(seen), *restoring.kept_settings(third, desk.view())]
 
     def save(given: dict[Component, Any], event: gr.EventData) -> list[Any]:
         with explained():
@@ -54,7 +53,7 @@ def connect(
             desk.keep_knobs(asked)
         return page.updates(given[page.seen])
 
-    drawn.used(use, page.seen, [*page.outputs, *third.knobs], **VERB)
+    drawn.used(use, page.seen, [*page.outputs, *third.settings], **VERB)
     drawn.saved(save, {*third.knobs, page.seen}, page.outputs, trigger_mode="once", **VERB)
     page.on(drawn.deleted, lambda event: presets.delete(str(event.id)))
 

@@ -45,10 +45,14 @@ class Drawn:
     tries: gr.HTML
 
     @property
+    def settings(self) -> list[Component]:
+        """The knobs that a preset sets, in one order."""
+        return [*self.form.controls.values(), *self.finish.controls.values()]
+
+    @property
     def knobs(self) -> list[Component]:
         """All knobs, in one order."""
-        knobs = [*self.form.controls.values(), *self.finish.controls.values(), self.recipe, self.seed]
-        return [*knobs, self.prior, self.variations]
+        return [*self.settings, self.recipe, self.seed, self.prior, self.variations]
 
 
 def draw(recipes: Sequence[str], recipe: str) -> Drawn:
@@ -190,13 +194,18 @@ def settings(drawn: Drawn, given: Mapping[Component, Any]) -> dict[str, Any]:
     }
 
 
+def kept_settings(drawn: Drawn, view: View) -> list[Any]:
+    """Give updates that set what a preset has too as it was left, in the order of `Drawn.settings`."""
+    kept = view.knobs
+    return [*drawn.form.updates(kept.get("options", {})), *drawn.finish.updates(kept.get("finish", {}))]
+
+
 def kept_knobs(drawn: Drawn, view: View, recipes: Sequence[str]) -> list[Any]:
     """Give updates that set the knobs as they were left, in the order of `Drawn.knobs`."""
     kept = view.knobs
     recipe, seed = kept.get("recipe"), kept.get("seed")
     return [
-        *drawn.form.updates(kept.get("options", {})),
-        *drawn.finish.updates(kept.get("finish", {})),
+        *kept_settings(drawn, view),
         gr.update(value=recipe) if recipe in recipes else gr.skip(),
         gr.update(value=seed) if isinstance(seed, int) else gr.skip(),
         gr.update(value=kept["prior"]) if kept.get("prior") else gr.skip(),
