@@ -1,10 +1,13 @@
-"""`python -m tests.measure_people [--photos 500] [--write]`: how quick People is with hundreds of photos, in a browser.
+"""`python -m tests.measure_people [--photos 500] [--faces 5000] [--write]`: how quick People is, in a browser.
 
 Photos are made of the sample person and of generic faces, who are nobody, and read by the real app as a folder of this
 machine. While they are read, screens are changed and everybody is shown, to see whether the page can be used meanwhile.
 Then all faces are given to one person and used, so that the gallery has them all, and every screen is gone to from
 every other one. Everything is timed by the page itself, from the click or key until two frames were drawn after what
 was asked for stands on the page.
+
+Then thousands of faces, made of a few dozen real ones, lie with one person and in another workspace with nobody: how
+soon the first are seen, how soon a screen, what a key takes, and whether the grid keeps up with the wheel.
 
 With `--write` the figures go into `tests/measured/people.json` and into the README. They are as good as the machine is
 idle: its load before and after stands beside them.
@@ -19,7 +22,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +52,14 @@ SWITCH_MS = 300.0
 """A screen shall be there this soon."""
 ADDED_SECONDS = 300.0
 """So soon shall `PHOTOS` photos be read and grouped; fewer of them in as much less."""
+FACES = 5000
+FIRST_MS = 3000.0
+"""So soon shall the first of `FACES` faces be seen."""
+KEY_MS = 500.0
+"""So soon shall the app have answered a key among them."""
+FRAME_MS = 100.0
+TILES = 400
+"""As many of them may be on the page at a time."""
 ANSWER_MS = 1000.0
 """So soon shall the page have done what it was asked for while photos are read."""
 
@@ -72,6 +84,52 @@ SWITCH = """async (screen) => {
     return performance.now() - began;
 }"""
 """From a click on a screen's tab until it was drawn."""
+
+SEEN = """async () => {
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    const drawn = () => {
+        const all = [...document.querySelectorAll(".lk-pf img")].filter((one) => one.src);
+        return all.length >= 12 && all.slice(0, 12).every((one) => one.complete && one.naturalWidth);
+    };
+    while (!drawn()) await frame();
+    await frame();
+    return performance.now();
+}"""
+"""Until the first dozen faces were drawn, since the page was asked for."""
+
+ANSWERED = """async (key) => {
+    const told = () => document.querySelector(".lk-people-entry[aria-current=true] small").textContent;
+    const before = told();
+    const began = performance.now();
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    do await frame(); while (told() === before && performance.now() - began < 60000);
+    await frame();
+    return performance.now() - began;
+}"""
+"""From a key until the app's own count of the faces in use was drawn: the whole way to the app and back."""
+
+SCROLL = """async () => {
+    const scroller = document.querySelector(".lk-people-scroll");
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    const seen = scroller.getBoundingClientRect();
+    const at = () => document.elementFromPoint(seen.left + seen.width / 3, seen.top + seen.height / 2);
+    let longest = 0, tiles = 0, bare = 0;
+    for (let step = 0; step < 120; step += 1) {
+        // As far as a wheel goes at a time, with a leap over hundreds of faces now and then.
+        const far = step % 20 === 19 ? scroller.scrollHeight / 7 : 240;
+        scroller.scrollTop = (scroller.scrollTop + far) % (scroller.scrollHeight - scroller.clientHeight);
+        const began = performance.now();
+        await frame();
+        await frame();
+        longest = Math.max(longest, (performance.now() - began) / 2);
+        tiles = Math.max(tiles, document.querySelectorAll(".lk-pf").length);
+        if (!at().closest(".lk-people-block")) bare += 1;
+    }
+    scroller.scrollTop = 0;
+    return { longest, tiles, bare };
+}"""
+"""Through thousands of faces by the wheel: the longest frame, most faces on the page, frames with none in sight."""
 
 OPEN = """async ([place, title]) => {
     const began = performance.now();
@@ -205,11 +263,11 @@ def give_all(page: Page) -> int:
     return int(entry.locator("small").inner_text().split()[0])
 
 
-def switch(page: Page) -> list[float]:
+def switch(page: Page, rounds: int = ROUNDS) -> list[float]:
     """Go from every screen to every other one, some rounds; how long each took, in thousandths of a second."""
     page.wait_for_timeout(3 * SECONDS)  # what was done before is over
     took: list[float] = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for here, there in itertools.permutations(SCREENS, 2):
             page.evaluate(SWITCH, here)
             page.wait_for_timeout(0.1 * SECONDS)
@@ -228,27 +286,91 @@ def judge(page: Page) -> list[float]:
     return took
 
 
+def many(count: int, scratch: Path) -> list[Row]:
+    """Measure with so many faces of one person, and with as many of nobody."""
+    from tests import many_faces
+
+    own = [file for part in ("references", "truth") for file in sorted((PERSON / part).glob("*.jpg"))]
+    others = [*own, *sorted(GENERIC.glob("*.jpg"))[:STRANGERS]]
+    rows: list[Row] = []
+    for name, photos in ((NAME, own), ("", others)):
+        home = scratch / ("person" if name else "nobody")
+        made = many_faces.make(home, photos, count, person=name)
+        where = f"with {count} faces of one person" if made is not None else f"with {count} faces of nobody"
+        place, title = (made.id, name) if made is not None else ("unsorted", "New faces")
+        app = App(home, port=8430)
+        app.start()
+        try:
+            with _browser() as page:
+                page.goto(f"{app.address}/#people")
+                page.locator(".lk-people-card").first.wait_for()
+                opened = [page.evaluate(OPEN, [place, title])]
+                page.evaluate(SEEN)
+                rows += _rows(f"somebody opened, {where}", opened, FIRST_MS)
+            with _browser() as page:
+                page.goto(f"{app.address}/#people")
+                rows.append(
+                    Row(f"page opened until faces are seen, {where}", round(page.evaluate(SEEN)), "ms", FIRST_MS)
+                )
+                rows += _rows(f"to a screen {where}", switch(page, rounds=1), SWITCH_MS)
+                page.evaluate(SWITCH, "people")
+                if made is not None:
+                    rows += _rows(f"X seen {where}", judge(page), SWITCH_MS)
+                    page.wait_for_timeout(5 * SECONDS)
+                    rows += _rows(f"P and X answered {where}", answered(page), KEY_MS)
+                found = page.evaluate(SCROLL)
+                rows += [
+                    Row(f"scrolling, longest frame {where}", round(found["longest"]), "ms", FRAME_MS),
+                    Row(f"scrolling, most faces on the page {where}", found["tiles"], "", TILES),
+                    Row(f"scrolling, frames without a face {where}", found["bare"], "", 0),
+                ]
+        finally:
+            app.stop()
+    return rows
+
+
+@contextmanager
+def _browser() -> Iterator[Page]:
+    """Give a page of a fresh browser."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=browser.find(), args=browser.launch_arguments())
+        page = running.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(120 * SECONDS)
+        yield page
+        running.close()
+
+
+def answered(page: Page) -> list[float]:
+    """Leave faces out and use others by keys; how long each took to be answered by the app."""
+    took: list[float] = []
+    for key in ("x", "p") * 5:
+        tile = page.locator(".lk-pf.lk-out" if key == "p" else ".lk-pf:not(.lk-out)").first
+        if not tile.count():
+            continue
+        tile.click()
+        took.append(page.evaluate(ANSWERED, key))
+        page.wait_for_timeout(2 * SECONDS)
+    return took
+
+
 def _rows(what: str, took: Sequence[float], limit: float) -> list[Row]:
     if not took:
         return []
+    if len(took) == 1:
+        return [Row(what, round(took[0]), "ms", limit)]
     return [
         Row(f"{what}, median", round(statistics.median(took)), "ms", limit),
         Row(f"{what}, longest of {len(took)}", round(max(took)), "ms", limit),
     ]
 
 
-def measure(count: int, scratch: Path) -> dict[str, Any]:
-    """Do all of it; give the machine's facts, the figures, and what was found wrong."""
+def album(count: int, scratch: Path) -> dict[str, Any]:
+    """Measure with so many photos, read by the app; give the figures, and what was found wrong."""
     folder = make_photos(scratch / "photos", count)
-    facts = {key: machine()[key] for key in ("cpu", "cores")}
     app = App(scratch / "likeness", port=8420)
     app.start()
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     try:
-        with sync_playwright() as playwright:
-            running = playwright.chromium.launch(executable_path=browser.find(), args=browser.launch_arguments())
-            page = running.new_page(viewport={"width": 1440, "height": 900})
-            page.set_default_timeout(120 * SECONDS)
+        with _browser() as page:
             watched = Watched(page)
             page.goto(f"{app.address}/#people")
             page.locator(".lk-people-empty strong").wait_for()
@@ -257,19 +379,37 @@ def measure(count: int, scratch: Path) -> dict[str, Any]:
             rows += _rows(f"to a screen with {held} references", switch(page), SWITCH_MS)
             rows += _rows(f"X seen with {held} references", judge(page), SWITCH_MS)
             flaws = watched.flaws()
-            facts["browser"] = f"Chromium {running.version}"
-            running.close()
+            version = page.context.browser.version if page.context.browser is not None else ""
     finally:
         app.stop()
-    after = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     return {
-        "measured": datetime.now(UTC).date().isoformat(),
-        "machine": {**facts, "load_before": round(load, 2), "load_after": round(after, 2)},
+        "browser": f"Chromium {version}",
         "photos": {"count": count, "long_sides_px": list(SIDES), "references": held},
-        "rows": [{**asdict(row), "reached": row.reached} for row in rows],
+        "rows": rows,
         "requests": {"all": watched.asked, "outside": watched.outside},
         "serious_flaws_by_axe": flaws,
     }
+
+
+def measure(photos: int, faces: int, scratch: Path) -> dict[str, Any]:
+    """Do all of it; give the machine's facts too."""
+    facts = {key: machine()[key] for key in ("cpu", "cores")}
+    before = _load()
+    found = album(photos, scratch)
+    rows: list[Row] = found.pop("rows")
+    rows += many(faces, scratch) if faces else []
+    known = {**facts, "browser": found.pop("browser"), "load_before": before, "load_after": _load()}
+    return {
+        "measured": datetime.now(UTC).date().isoformat(),
+        "machine": known,
+        **found,
+        "faces": faces,
+        "rows": [{**asdict(row), "reached": row.reached} for row in rows],
+    }
+
+
+def _load() -> float:
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
 
 
 def table(found: dict[str, Any]) -> str:
@@ -294,10 +434,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; returns 1 when something wanted is not reached."""
     parser = argparse.ArgumentParser(prog="python -m tests.measure_people", description="Measure People in a browser.")
     parser.add_argument("--photos", type=int, default=PHOTOS, help="how many photos are made and added")
+    parser.add_argument("--faces", type=int, default=FACES, help="how many faces lie in one place; 0 for none")
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name} and the README's table")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
-        found = measure(given.photos, Path(scratch))
+        found = measure(given.photos, given.faces, Path(scratch))
     told = table(found)
     sys.stdout.write(
         told + "\n" + "".join(f"{one}\n" for one in found["requests"]["outside"] + found["serious_flaws_by_axe"])

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -240,6 +241,43 @@ def test_a_person_is_deleted_from_the_screen_and_the_disk_is_searched(
     assert left == [], [path.read_text() for path in left if path.suffix == ".log"]
     page.get_by_role("tab", name="Restore").click()
     assert page.get_by_label("Name", exact=True).input_value() == ""
+
+
+@pytest.mark.browser
+def test_diagnostics_are_gathered_and_copied_without_names_photos_or_places(
+    app: OwnServer, browser_page: Page, sample_faces: list[Path], tmp_path: Path
+) -> None:
+    page = browser_page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=app.address)
+    photo = tmp_path / "Aunt Mathilda at the sea.jpg"
+    photo.write_bytes(sample_faces[1].read_bytes())
+    page.set_default_timeout(120 * SECONDS)
+    page.goto(app.address)
+    page.get_by_label("Name", exact=True).fill("Mathilda Nobody")
+    page.get_by_label("Name", exact=True).press("Enter")
+    drop(page, "#references", [photo])
+    page.locator(".lk-face").first.wait_for()
+    person = next((app.home / "people").glob("mathilda*"))
+    broken = new_job(app.home / "jobs", app.home / "logs", "restore", {"person": person.name, "photo": str(photo)})
+    broken.folder.mkdir()
+    write_job(replace(broken, state="failed", error=f"{photo} of Mathilda Nobody cannot be read"))
+    models(page, app)
+    copy = page.get_by_role("button", name="Copy", exact=True)
+    assert copy.is_hidden(), "there is nothing to copy yet"
+    page.get_by_role("button", name="Gather").click()
+    copy.wait_for()
+    report = page.get_by_label("Diagnostics").input_value()
+    copy.click()
+    page.get_by_role("button", name="Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == report
+    assert {"data: people: 1", "data: references: 1"} <= set(report.splitlines())
+    assert "restore failed" in report, "that a job failed is told, and not whose"
+    assert len(report.splitlines()) > 10
+    private_words = ["mathilda", "nobody", "aunt", ".jpg", person.name, str(app.home), str(tmp_path), str(REPOSITORY)]
+    digest = hashlib.sha256(photo.read_bytes()).hexdigest()[:16]
+    for word in [*private_words, digest, str(Path.home()), socket.gethostname()]:
+        assert word.casefold() not in report.casefold(), word
+    assert serious_flaws(page) == []
 
 
 @pytest.mark.browser

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.errors import EngineError
 from engine.faces import Face, FaceQuality, detector
 from engine.images import read_photo, resize, save_photo
 from engine.people import (
@@ -25,11 +24,13 @@ from engine.people import (
     NoSuchReference,
     PersonDamaged,
     PersonNotSaved,
+    PhotoChanged,
     Reference,
+    called,
     judge,
 )
 from engine.progress import Cancelled, SilentReport
-from engine.workspace import DiskFull, Workspace
+from engine.workspace import DiskFull, Workspace, read_json, write_json
 
 FACE = Face((0, 0, 100, 100), np.zeros((5, 2)), "dlib5", 2.0, "by hand")
 
@@ -519,8 +520,32 @@ def test_a_gallery_whose_photo_is_gone_says_so(anna):
     people, person = anna
     gallery = people.gallery(person)
     (gallery.photos / gallery.references[0].photo).unlink()
-    with pytest.raises(EngineError, match=gallery.references[0].photo):
+    with pytest.raises(PhotoChanged, match=f"is not in .* any more. Put {gallery.references[0].photo} back"):
         gallery.crops(64)
+
+
+def test_a_gallery_in_which_another_photo_lies_says_so_and_cuts_nothing(anna, sample_faces):
+    people, person = anna
+    gallery = people.gallery(person)
+    (gallery.photos / gallery.references[0].photo).write_bytes(sample_faces[5].read_bytes())
+    with pytest.raises(PhotoChanged, match="was changed since it was added"):
+        gallery.crops(64)
+    assert len(people.references(person)) == 4, "nothing is lost"
+
+
+def test_namesakes_are_found_by_what_tells_them_apart(anna):
+    people, person = anna
+    twin = people.folder(person).with_name("anna-0a1b2c")
+    shutil.copytree(people.folder(person), twin)
+    write_json(twin / "person.json", {**read_json(twin / "person.json"), "id": twin.name, "name": "ANNA"})
+    everybody = people.list()
+    assert sorted(called(one, everybody) for one in everybody) == ["ANNA (0a1b2c)", f"Anna ({person.id[-6:]})"]
+    assert people.get("anna (0a1b2c)").id == twin.name
+    assert people.get(f"Anna ({person.id[-6:]})").id == person.id
+    with pytest.raises(NoSuchPerson, match="There are 2 people called Anna"):
+        people.get("Anna")
+    people.remove(twin.name)
+    assert called(person, people.list()) == "Anna"
 
 
 def test_a_grey_photo_and_one_turned_by_its_camera_are_as_good(library, sample_faces, tmp_path):

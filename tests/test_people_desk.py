@@ -100,6 +100,19 @@ def test_what_is_done_is_shown_before_any_faces_are_compared(people: PeopleDesk)
     assert [(person.name, person.used) for person in people.view().people] == [("Berta", 2), ("Carla", 1)]
 
 
+def test_whoever_is_on_the_desk_stays_there_however_they_are_called(people: PeopleDesk) -> None:
+    """Or the other screens would have nobody of the name that they had."""
+    anna = people.people.get("Anna")
+    people.desk.choose_person("Anna")
+    people.rename(anna.id, "Berta")
+    for step in (people.undo, people.redo):
+        assert people.desk.person is not None and people.desk.person.id == anna.id
+        step()
+    on_desk = people.desk.person
+    assert on_desk is not None and (on_desk.id, on_desk.name) == (anna.id, "Berta")
+    assert people.desk.view().person == "Berta"
+
+
 def test_many_keys_in_a_row_are_compared_together(people: PeopleDesk) -> None:
     ids = sorted(used(people))
     with people._building:

@@ -74,6 +74,7 @@ def draw() -> Drawn:
                 [(say("from_photo"), PHOTO), (say("from_lab"), LAB)],
                 value=PHOTO,
                 label=say("compare_on"),
+                info=say("compare_on_help"),
                 elem_id="compare-source",
             )
             truth = part("truth")
@@ -95,12 +96,16 @@ def draw() -> Drawn:
                 with gr.Accordion(say("lab_sliders"), open=False, elem_id="lab-own"):
                     sliders = {name: _slider(name, low, high) for name, (low, high) in RANGES.items()}
                     old = gr.CheckboxGroup(
-                        [(DAMAGES.get(kind, kind), kind) for kind in KINDS], label=say("lab_old"), elem_id="lab-old"
+                        [(DAMAGES.get(kind, kind), kind) for kind in KINDS],
+                        label=say("lab_old"),
+                        info=say("lab_old_help"),
+                        elem_id="lab-old",
                     )
             what = gr.Radio(
                 [(say("what_ways"), WAYS), (say("what_sweep"), SWEEP)],
                 value=WAYS,
                 label=say("compare_what"),
+                info=say("compare_what_help"),
                 elem_id="compare-what",
             )
             knob = gr.Dropdown(
@@ -304,7 +309,9 @@ def _ways(drawn: Drawn, given: Mapping[Component, Any], most: int) -> list[Way]:
 
 
 def _what_shown(what: str) -> list[Any]:
-    return [*[gr.update(visible=what == WAYS)] * 2, gr.update(visible=what == SWEEP)]
+    ways = what == WAYS
+    # A part of ours stays on the page: taken off and put back, Gradio draws its template without what it is given.
+    return [gr.update(visible=ways), gr.update(visible=True if ways else "hidden"), gr.update(visible=not ways)]
 
 
 def _damages(drawn: Drawn, given: Mapping[Component, Any]) -> list[str | dict[str, Any]]:

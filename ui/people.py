@@ -35,7 +35,7 @@ def show(desk: PeopleDesk) -> dict[str, Any]:
     """Give what the screen shows."""
     view = desk.view()
     person = next((person for person in view.people if person.id == view.place), None)
-    labels = {one.id: label(one) for one in view.people}
+    labels = {one.id: one.called for one in view.people}
     return {
         "revision": f"{desk.opened}-{view.revision}",
         "place": view.place,
@@ -120,11 +120,6 @@ def _whole(number: object) -> int | None:
 # In words.
 
 
-def label(person: ShownPerson) -> str:
-    """Give what somebody is called on the screen; of two people of one name each with what tells them apart."""
-    return say("namesake", who=person.name, id=person.id[-6:]) if person.namesakes else person.name
-
-
 def advice(known: Advice) -> str:
     """Say how good a gallery is and what would help."""
     told = say(f"advice_{known.level}", used=known.used, all=known.all)
@@ -176,7 +171,7 @@ def _person(person: ShownPerson) -> dict[str, Any]:
     return {
         "id": person.id,
         "name": person.name,
-        "label": label(person),
+        "label": person.called,
         "subject": person.subject,
         "cover": person.cover,
         "status": say("references_status", used=person.used, all=person.all) if person.all else say("people_no_photo"),

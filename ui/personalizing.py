@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from engine.studio.desk import Desk
-from engine.studio.tunings import Course, Entry, Estimated, Running, Tunings, TuningsView
+from engine.studio.tunings import Course, Ended, Entry, Estimated, Running, Tunings, TuningsView
 from engine.studio.view import View
 from engine.tuning import PARTS, RECIPES
 from ui.follow import Page, Shown, address
@@ -128,7 +128,9 @@ def _need(view: View, photos: int, *, known: bool) -> str:
         return say("tune_needs_people")
     if not known:
         return say("tune_needs_person")
-    return "" if photos else say("tune_needs_photos", name=view.person)
+    if photos:
+        return ""
+    return say("tune_needs_used" if view.references else "tune_needs_photos", name=view.person, n=len(view.references))
 
 
 def estimate_lines(found: Estimated) -> list[tuple[str, str]]:
@@ -199,21 +201,20 @@ def stage_value(desk: Desk, now: TuningsView) -> dict[str, Any]:
     if fresh:  # what is made now is not known yet, and what was made before is not it
         columns = []
     shown = [one for one in (entry, beside) if one is not None] if not fresh else []
-    last = next((one for one in now.entries if one.state != "running"), None)
+    progress = _progress(run) if run is not None else None
     title = _title(run.wanted.name, run.wanted.recipe) if fresh and run is not None else ""
     return {
         "id": entry.id if entry is not None and not fresh else "",
         "title": title or (_title(entry.name, entry.recipe) if entry is not None else ""),
         "about": _about(entry) if entry is not None and not fresh else say("tuning_begins") if title else "",
-        "now": _progress(run) if run is not None and (is_run or not columns) else None,
+        "now": progress if is_run or not columns else None,
+        "work": {"job": progress["job"], "share": progress["share"]} if progress is not None else None,
         "running": _run_state(run, entry) if run is not None and is_run else None,
         "goes_on": entry is not None and not is_run and entry.state in ("stopped", "interrupted", "failed"),
         "extends": entry is not None and not is_run and entry.finished and entry.state == "finished",
         "deletes": entry is not None and not is_run,
         "error": entry.error if entry is not None and not is_run else "",
-        "ended": say("notify_ended", title=_title(last.name, last.recipe), state=TUNING_STATES[last.state].lower())
-        if last is not None
-        else "",
+        "ended": _ended(now.ended) if now.ended is not None else None,
         "columns": columns,
         "others": [
             (one.id, say("other", title=_title(one.name, one.recipe), when=_when(one), n=one.step))
@@ -223,6 +224,12 @@ def stage_value(desk: Desk, now: TuningsView) -> dict[str, Any]:
         "beside": now.beside,
         "settings": settings_of(shown) if shown else [],
     }
+
+
+def _ended(known: Ended) -> dict[str, str]:
+    """Give which tuning ended last, and what to tell of it."""
+    state = TUNING_STATES[known.state].lower()
+    return {"job": known.job, "text": say("notify_ended", title=_title(known.name, known.recipe), state=state)}
 
 
 def _when(entry: Entry) -> str:

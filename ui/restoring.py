@@ -66,6 +66,7 @@ def draw(recipes: Sequence[str], recipe: str) -> Drawn:
         ["1", "2", "3", "4"],
         value="1",
         label=say("tries_count"),
+        info=say("tries_count_help"),
         elem_id="knob-variations",
     )
     # Parts of ours outside of what opens and closes; see `ui.app.build`.
@@ -79,7 +80,7 @@ def draw(recipes: Sequence[str], recipe: str) -> Drawn:
             [(RECIPES[name].name.capitalize(), name) for name in recipes],
             value=recipe,
             label=say("recipe"),
-            info=" ".join(RECIPES[name].summary for name in recipes) if len(recipes) == 1 else None,
+            info=RECIPES[recipes[0]].summary if len(recipes) == 1 else say("recipe_help"),
             elem_id="knob-recipe",
             filterable=False,
         )

@@ -289,6 +289,7 @@ function drawSectionHead(section, frame) {
     spellcheck: "false",
     placeholder: words.people_who,
     "aria-label": fill(words.people_who_of, { title: section.title }),
+    title: words.people_who_help,
     list: "lk-people-known",
   });
   // The section may have grown since this was drawn.

@@ -47,7 +47,7 @@ function makeDialogs({ element, words, value, faces, grid, person, act, picture,
 
   function newPerson() {
     const ids = grid().subjects();
-    const [row, input] = field(words.people_who, { maxlength: "200", list: "lk-people-known" });
+    const [row, input] = field(words.people_who, { title: words.people_who_help, maxlength: "200", list: "lk-people-known" });
     ask(many(words.people_new_of_one, words.people_new_of, ids.length), [row], [
       { word: words.people_make, main: true, then: () => (input.value.trim() ? void setTimeout(() => named(input.value, ids)) : false) },
     ]);
@@ -57,8 +57,8 @@ function makeDialogs({ element, words, value, faces, grid, person, act, picture,
   function date() {
     const ids = grid().subjects();
     const first = faces().get(ids[0]) || {};
-    const [yearRow, year] = field(words.people_year, { type: "number", min: "1827", max: "2200", step: "1" });
-    const [ageRow, age] = field(words.people_age, { type: "number", min: "0", max: "120", step: "1" });
+    const [yearRow, year] = field(words.people_year, { title: words.people_date_hint, type: "number", min: "1827", max: "2200", step: "1" });
+    const [ageRow, age] = field(words.people_age, { title: words.people_date_hint, type: "number", min: "0", max: "120", step: "1" });
     year.value = first.year === null ? "" : first.year;
     age.value = first.age === null ? "" : first.age;
     const whole = (input) => (input.value === "" ? null : Math.round(Number(input.value)));
@@ -70,7 +70,7 @@ function makeDialogs({ element, words, value, faces, grid, person, act, picture,
 
   function rename() {
     const one = person();
-    const [row, input] = field(words.people_called, { maxlength: "200" });
+    const [row, input] = field(words.people_called, { title: words.people_called_help, maxlength: "200" });
     input.value = one.name;
     ask(fill(words.people_rename_of, { who: one.label }), [row], [
       { word: words.people_save, main: true, then: () => act("rename", { person: one.id, name: input.value }) },
@@ -125,7 +125,7 @@ function makeDialogs({ element, words, value, faces, grid, person, act, picture,
   }
 
   function folder() {
-    const [row, input] = field(words.people_folder_which, { placeholder: words.people_folder_like });
+    const [row, input] = field(words.people_folder_which, { title: words.people_folder_hint, placeholder: words.people_folder_like });
     ask(words.people_folder, [row, make("p", { class: "lk-hint", text: words.people_folder_hint })], [
       { word: words.people_add_these, main: true, then: () => (input.value.trim() ? act("folder", { folder: input.value }) : false) },
     ]);

@@ -257,17 +257,17 @@ function progress(now) {
   find(".lk-numbers").replaceChildren(...now.numbers.flatMap(([term, text]) => [make("div", {}, make("dt", { text: term }), make("dd", { text }))]));
 }
 
-// The title says how far it is, and the system that it is over, where the user allowed that.
-function outside(value) {
-  const now = value.now;
-  const share = now && typeof now.share === "number";
-  if (share) document.title = Math.round(100 * now.share) + " % " + words.app;
+// The title says how far it is, and the system that it is over, where the user allowed that: of what is at work, whatever
+// is looked at. The tag makes one notification of those of several windows.
+function outside({ work, ended }) {
+  const share = !!work && typeof work.share === "number";
+  if (share) document.title = Math.round(100 * work.share) + " % " + words.app;
   else if (titled) document.title = words.app;
-  titled = !!share;
-  if (running && (!now || now.job !== running) && window.Notification && Notification.permission === "granted") {
-    new Notification(words.app, { body: value.ended || words.notify_over, tag: running });
+  titled = share;
+  if (running && (!work || work.job !== running) && window.Notification && Notification.permission === "granted") {
+    new Notification(words.app, { body: ended && ended.job === running ? ended.text : words.notify_over, tag: running });
   }
-  running = now ? now.job : "";
+  running = work ? work.job : "";
 }
 
 function tools(value) {
@@ -285,7 +285,7 @@ function tools(value) {
   find(".lk-more").hidden = !value.extends;
   tool("delete").hidden = !value.deletes;
   const asks = window.Notification && Notification.permission === "default";
-  tool("notify").hidden = !asks || !value.now;
+  tool("notify").hidden = !asks || !value.work;
   const beside = find(".lk-beside select");
   const key = JSON.stringify([value.others, value.beside]);
   if (beside.dataset.shown !== key) {

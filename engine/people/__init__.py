@@ -22,7 +22,7 @@ from engine.people.library import (
     NoSuchReference,
     PersonNotSaved,
 )
-from engine.people.names import LONGEST_NAME, NameRefused, same_name
+from engine.people.names import LONGEST_NAME, NameRefused, called, same_name
 from engine.people.places import BIN, UNSORTED, FaceNotMoved, Places
 from engine.people.reference import (
     SUBJECTS,
@@ -33,6 +33,7 @@ from engine.people.reference import (
     Overruled,
     Person,
     PersonDamaged,
+    PhotoChanged,
     Reason,
     Reference,
     Verdict,
@@ -68,6 +69,7 @@ __all__ = [
     "Person",
     "PersonDamaged",
     "PersonNotSaved",
+    "PhotoChanged",
     "Places",
     "Reason",
     "Reference",
@@ -76,6 +78,7 @@ __all__ = [
     "Taken",
     "Verdict",
     "advise",
+    "called",
     "delete_everything",
     "judge",
     "leave_out",

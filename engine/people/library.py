@@ -15,7 +15,7 @@ from engine.errors import EngineError
 from engine.faces import FaceDetector
 from engine.people import adding
 from engine.people.journal import UNDONE, Done, Journal, Move, Put
-from engine.people.names import NameRefused, check_name, listed, same_name, slug
+from engine.people.names import NameRefused, called, check_name, listed, same_name, slug
 from engine.people.places import UNSORTED, Places
 from engine.people.reference import (
     SUBJECTS,
@@ -130,13 +130,17 @@ class Library:
         return sorted(people, key=lambda person: (person.name.casefold(), person.id))
 
     def get(self, person: str) -> Person:
-        """Give a person by id or by name, capitals or not.
+        """Give a person by id, by name, capitals or not, or as `called` tells them from a namesake.
 
         Raises:
             NoSuchPerson: there is none, or more than one of that name.
         """
         everybody = self.list()
-        found = [p for p in everybody if p.id == person] or [p for p in everybody if same_name(p.name, person.strip())]
+        found = (
+            [p for p in everybody if p.id == person]
+            or [p for p in everybody if same_name(p.name, person.strip())]
+            or [p for p in everybody if same_name(called(p, everybody), person.strip())]
+        )
         if len(found) == 1:
             return found[0]
         if found:

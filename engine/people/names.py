@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from engine.errors import EngineError
 from engine.people.reference import Person
@@ -32,6 +32,15 @@ def check_name(name: str) -> None:
 def same_name(one: str, other: str) -> bool:
     """Say whether two names are one, capitals or not, however their accents are written."""
     return unicodedata.normalize("NFC", one).casefold() == unicodedata.normalize("NFC", other).casefold()
+
+
+def called(person: Person, everybody: Iterable[Person]) -> str:
+    """Give what a person is called among others: their name, with digits of their id where somebody else has it too.
+
+    The app lets nobody take a name that is taken; a folder that was copied into the workspace can bring one along.
+    """
+    alike = sum(same_name(other.name, person.name) for other in everybody)
+    return f"{person.name} ({person.id[-6:]})" if alike > 1 else person.name
 
 
 def slug(name: str) -> str:

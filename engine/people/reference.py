@@ -28,7 +28,7 @@ from engine.faces import (
     quality_from_json,
 )
 from engine.images import Pixels
-from engine.workspace import fingerprint, read_json
+from engine.workspace import fingerprint, read_json, sha256_file
 
 Verdict = Literal["accepted", "rejected"]
 Overruled = Literal["keep", "reject"]
@@ -46,6 +46,10 @@ VERSION = 1
 
 class PersonDamaged(EngineError):
     """A file of a person does not hold what it should."""
+
+
+class PhotoChanged(EngineError):
+    """The stored copy of a photo is gone, or is not the photo any more that was added."""
 
 
 @dataclass(frozen=True)
@@ -161,9 +165,23 @@ class Gallery:
         """Cut every reference out of its photo: `(size, size, 3)` each, 0 to 1, aligned.
 
         Raises:
-            EngineError: a photo is gone or cannot be read.
+            PhotoChanged: a photo is gone, or another one lies in its place, in which the face would be elsewhere.
+            EngineError: a photo cannot be read.
         """
-        return tuple(cut(images.read_photo(self.photos / r.photo).pixels, r.face, size).pixels for r in self.references)
+        return tuple(cut(self._photo(r), r.face, size).pixels for r in self.references)
+
+    def _photo(self, reference: Reference) -> Pixels:
+        file = self.photos / reference.photo
+        if not file.exists():
+            found = f"The copy of {reference.name} is not in {self.photos} any more"
+        elif not sha256_file(file).startswith(reference.id.rpartition("-")[0]):
+            found = f"The copy of {reference.name} in {self.photos} was changed since it was added"
+        else:
+            return images.read_photo(file).pixels
+        raise PhotoChanged(
+            f"{found}. Put {reference.photo} back as it was, or remove this face on the People screen and add the "
+            "photo again."
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,9 +79,11 @@ class Removal:
 
     def _do(self, person: Person) -> None:
         try:
-            self._end_work(person)
-            self._tunings.forget(person.id)
+            self._tunings.let_go(frozenset({person.id}))  # or the next one would begin as soon as this one has stopped
+            tuned = self._end_work(person)
             made = Removed(person.name, forget(self._desk, person.id), "")
+            if tuned:
+                self._tunings.tell_deleted(person.name)
         except (EngineError, TimeoutError) as error:
             made = Removed(person.name, None, str(error))
         except Exception as error:  # a bug; its traceback goes into the log
@@ -91,10 +93,12 @@ class Removal:
             self._last = made
         self._desk.look_again()
 
-    def _end_work(self, person: Person) -> None:
-        """Stop what the worker does for the person, and wait until it has."""
+    def _end_work(self, person: Person) -> bool:
+        """Stop what the worker does for the person, wait until it has, and say whether it was a tuning."""
         runner = self._studio.runner
         job = runner.current()
-        if job is not None and job.arguments.get("person") in (person.id, person.name):
-            runner.stop(job.id)
-            runner.wait(job.id, STOP_SECONDS)
+        if job is None or job.arguments.get("person") not in (person.id, person.name):
+            return False
+        runner.stop(job.id)
+        runner.wait(job.id, STOP_SECONDS)
+        return job.kind == "tune"

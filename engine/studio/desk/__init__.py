@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from engine import images
 from engine.errors import EngineError
 from engine.jobs import Job
+from engine.people import called
 from engine.results import path_beside
 from engine.studio import consent
 from engine.studio.desk.clerk import Clerk
@@ -79,6 +80,14 @@ class Desk:
     def choose_person(self, name: str) -> None:
         """Put a known person on the desk, or an empty place for somebody new."""
         self._references.choose(name)
+
+    def follow_person(self, person: Person) -> None:
+        """Keep whoever lay on the desk there, by their id, after somebody may have renamed them."""
+        on_desk, everybody = self.person, self.studio.people.list()
+        if on_desk is None or on_desk.id != person.id:
+            for one in everybody:
+                if one.id == person.id:
+                    self.choose_person(called(one, everybody))
 
     def add_references(self, files: Sequence[Path], *, name: str) -> None:
         """Take dropped files as photos of a person, who is made when there is nobody of that name.
@@ -326,10 +335,10 @@ class Desk:
         """
         for listener in self.when_forgotten:
             listener(frozenset(one.id for one in people))
-        gone = {one.name.casefold() for one in people}
+        gone, on_desk = {one.name.casefold() for one in people}, self.person
         with self._clerk.lock:
             noted = self._clerk.noted
-            here = noted.person.casefold() in gone
+            here = on_desk in people if on_desk is not None else noted.person.casefold() in gone
             if here or noted.job in jobs or noted.result in jobs:
                 self._damaged.take_off()
             noted.job, noted.result, noted.newest = (

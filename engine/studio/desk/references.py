@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine import images
 from engine.errors import EngineError
+from engine.people import called, same_name
 from engine.studio.desk.clerk import Clerk
 from engine.studio.view import Looking, ShownReference, eyes_in_crop
 
@@ -35,7 +36,7 @@ class References:
         self._studio, self._clerk, self._previews = studio, clerk, previews
         self.shown: tuple[ShownReference, ...] = ()
         self.known: tuple[str, ...] = ()
-        """Names of all people."""
+        """What all people are called."""
         self._looking: Looking | None = None
         self._waiting = 0
 
@@ -47,7 +48,8 @@ class References:
     def person(self, name: str | None = None) -> Person | None:
         """Give the person of a name, of the one on the desk if none is given; None when there is nobody."""
         wanted = self._clerk.noted.person if name is None else name
-        return next((p for p in self._studio.people.list() if p.name.casefold() == wanted.casefold()), None)
+        everybody = self._studio.people.list()
+        return next((p for p in everybody if same_name(called(p, everybody), wanted)), None)
 
     def choose(self, name: str) -> None:
         """Put a known person on the desk, or an empty place for somebody new."""
@@ -83,7 +85,8 @@ class References:
 
     def look_again(self) -> None:
         """Lay out the faces of the person anew, each as soon as its preview is there."""
-        known = tuple(person.name for person in self._studio.people.list())
+        everybody = self._studio.people.list()
+        known = tuple(called(person, everybody) for person in everybody)
         with self._clerk.lock:
             self.known, name = known, self._clerk.noted.person
         person = self.person()

@@ -11,16 +11,16 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import images
 from engine.errors import EngineError
-from engine.people import UNSORTED, Overruled, Person, Reference, Sorting, advise, misfits, same_name
+from engine.people import UNSORTED, Overruled, Person, Reference, Sorting, advise, called, misfits
 from engine.studio import forgetting
 from engine.studio.desk import Desk
 from engine.studio.people.arrivals import Arrivals
@@ -155,11 +155,8 @@ class PeopleDesk:
 
     def rename(self, person: str, name: str) -> None:
         """Give a person another name; see `Sorting.rename`."""
-        known = self.people.get(person)
-        self.sorting.rename(person, name)
-        on_desk = self.desk.person
-        if on_desk is None and self.desk.view().person.casefold() == known.name.casefold():
-            self.desk.choose_person(name)  # or the other screens would have nobody of the old name
+        with self._desk_follows():
+            self.sorting.rename(person, name)
         self._changed()
 
     def describe(self, person: str, subject: str) -> None:
@@ -179,12 +176,14 @@ class PeopleDesk:
 
     def undo(self) -> None:
         """Undo what was done last."""
-        self.sorting.undo()
+        with self._desk_follows():
+            self.sorting.undo()
         self._still_there()
 
     def redo(self) -> None:
         """Do again what was undone last."""
-        self.sorting.redo()
+        with self._desk_follows():
+            self.sorting.redo()
         self._still_there()
 
     def forget(self, person: str) -> Deleted:
@@ -193,6 +192,14 @@ class PeopleDesk:
             deleted = forgetting.forget(self.desk, person)
         self._still_there()
         return deleted
+
+    @contextmanager
+    def _desk_follows(self) -> Generator[None]:
+        """Keep whoever is on the desk there; else the other screens would have nobody of the name that they had."""
+        before = self.desk.person
+        yield
+        if before is not None:
+            self.desk.follow_person(before)
 
     def _let_go(self, people: frozenset[str]) -> None:
         if self._place in people:
@@ -311,14 +318,14 @@ class PeopleDesk:
             known = before.get(person.id)
             if known is None:
                 count = len(self.people.places.ids(person.id))
-                known = ShownPerson(person.id, "", False, person.created, "", "", count, count, 0, 0)
+                known = ShownPerson(person.id, "", "", person.created, "", "", count, count, 0, 0)
             elif person.id == place and faces:
                 known = replace(known, used=sum(face.used for face in faces), all=len(faces))
             now.append(
                 replace(
                     known,
                     name=person.name,
-                    namesakes=_has_namesake(person, everybody),
+                    called=called(person, everybody),
                     subject=person.subject,
                     cover=previews.get(person.cover) or known.cover,
                 )
@@ -328,9 +335,7 @@ class PeopleDesk:
     def _built(self) -> PeopleView:
         people, place = self.people.list(), self._place
         galleries = {person.id: self._gallery(person) for person in people}
-        listed = tuple(
-            self._person(person, galleries[person.id], namesakes=_has_namesake(person, people)) for person in people
-        )
+        listed = tuple(self._person(person, galleries[person.id], called(person, people)) for person in people)
         unsorted = self._read_or_tell(self.people.unsorted)
         faces: list[Reference] = []
         away: dict[str, float] = {}
@@ -364,7 +369,7 @@ class PeopleDesk:
             self.tell(str(error))
             return []
 
-    def _person(self, person: Person, faces: Sequence[Reference], *, namesakes: bool) -> ShownPerson:
+    def _person(self, person: Person, faces: Sequence[Reference], title: str) -> ShownPerson:
         used = [face for face in faces if face.used]
         cover = next((face for face in faces if face.id == person.cover), None)
         best = max(used or list(faces), key=lambda face: (face.quality.eye_distance_px, face.id), default=None)
@@ -376,7 +381,7 @@ class PeopleDesk:
         return ShownPerson(
             person.id,
             person.name,
-            namesakes,
+            title,
             person.created,
             person.subject,
             preview,
@@ -421,7 +426,3 @@ class PeopleDesk:
             with suppress(OSError):
                 stamp.append((str(place), place.stat().st_mtime_ns))
         return sorted(stamp)
-
-
-def _has_namesake(person: Person, everybody: Sequence[Person]) -> bool:
-    return sum(same_name(other.name, person.name) for other in everybody) > 1

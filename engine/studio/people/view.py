@@ -14,8 +14,8 @@ class ShownPerson:
 
     id: str
     name: str
-    namesakes: bool
-    """Whether somebody else has the name too; then something else must tell them apart."""
+    called: str
+    """The name, with what tells them apart where somebody else has it too."""
     created: str
     """ISO 8601, UTC."""
     subject: str

@@ -21,6 +21,7 @@ from engine.studio.tunings.entries import Entries, changed_at, name_in
 from engine.studio.tunings.estimates import Estimates
 from engine.studio.tunings.view import (
     Course,
+    Ended,
     Entry,
     Estimated,
     Running,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Course",
+    "Ended",
     "Entry",
     "Estimated",
     "NoConsent",
@@ -54,7 +56,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-"""In a person's folder, once somebody said that their photos may be used."""
 MOST_STEPS = 100_000
 _LOOK_SECONDS = 0.5
 
@@ -102,6 +103,7 @@ class Tunings:
         self._courses = Courses(desk.studio.runner, self._people, desk.previews)
         self._records = Entries(desk.studio.runner, self._people)
         self._followed, self._seen = "", ""
+        desk.when_forgotten.append(self.let_go)
         self._take_up()
         self._held = bool(self._noted.waiting)
         self._closed = Event()
@@ -239,14 +241,25 @@ class Tunings:
             noted.beside = "" if noted.beside == entry else noted.beside
             self._write()
 
-    def forget(self, person: str) -> None:
-        """Let nothing wait any more that is for a person who is to be deleted, by id, and look at none of theirs."""
+    def let_go(self, people: frozenset[str]) -> None:
+        """Let nothing wait any more that is for people who are about to be deleted, and look at none of theirs."""
         with self._lock:
-            self._noted.waiting = [one for one in self._noted.waiting if one.person != person]
-            for entry in [one for one in (self._noted.shown, self._noted.beside) if one.startswith(f"{person}/")]:
-                self._noted.shown = "" if self._noted.shown == entry else self._noted.shown
-                self._noted.beside = "" if self._noted.beside == entry else self._noted.beside
+            noted = self._noted
+            for one in noted.waiting:
+                if one.person in people:
+                    self.tell_deleted(one.name)
+            noted.waiting = [one for one in noted.waiting if one.person not in people]
+            self._held = self._held and bool(noted.waiting)
+            noted.shown = "" if noted.shown.partition("/")[0] in people else noted.shown
+            noted.beside = "" if noted.beside.partition("/")[0] in people else noted.beside
             self._write()
+
+    def tell_deleted(self, name: str) -> None:
+        """Tell that somebody who was tuned, or was to be, is deleted: whoever watches may not have done that."""
+        sentence = f"{name} was deleted, on another screen or in another window, so they are not tuned any more."
+        with self._lock:
+            if sentence not in self._notices:
+                self._notices.append(sentence)
 
     def forget_notice(self, index: int) -> None:
         """Take a notice away once it was read."""
@@ -281,6 +294,7 @@ class Tunings:
                 running=now,
                 waiting=tuple(self._noted.waiting),
                 held=self._held,
+                ended=self._records.ended(),
                 other=current.kind if current is not None and current.kind not in ("tune", "estimate") else "",
                 entries=entries,
                 shown=shown,

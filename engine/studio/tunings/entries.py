@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import EngineError
 from engine.jobs import Job, Runner
 from engine.studio import watched
-from engine.studio.tunings.view import Entry, State
+from engine.studio.tunings.view import Ended, Entry, State
 from engine.workspace import read_json
 
 
@@ -118,6 +118,15 @@ class Entries:
         if not self._tuned.get(job.id):
             self._tuned[job.id] = watched.noted(job.folder)
         return self._tuned[job.id]
+
+    def ended(self) -> Ended | None:
+        """Give the tuning that ended last; None for none, or where its person is deleted."""
+        over = [job for job in self._known_jobs() if job.over]
+        last = max(over, key=lambda job: (job.ended or 0.0, job.id), default=None)
+        if last is None or last.state in ("queued", "running"):
+            return None
+        person = self._people / str(last.arguments["person"])
+        return Ended(last.id, name_in(person), str(last.arguments["recipe"]), last.state) if person.is_dir() else None
 
     def last_job(self, entry: str) -> Job | None:
         """Give the job that worked on a tuning last."""

@@ -103,6 +103,19 @@ class Running:
 
 
 @dataclass(frozen=True)
+class Ended:
+    """The tuning that ended last."""
+
+    job: str
+    """Id."""
+    name: str
+    """What the person is called."""
+    recipe: str
+    state: State
+    """Never `running`."""
+
+
+@dataclass(frozen=True)
 class Estimated:
     """What a tuning would take here."""
 
@@ -134,6 +147,8 @@ class TuningsView:
     waiting: tuple[Wanted, ...]
     held: bool
     """Whether those that wait do so until somebody says so: the app was closed before they began."""
+    ended: Ended | None
+    """None where none has, or its person was deleted."""
     other: str
     """Kind of the job that is no tuning and must end first; "" for none."""
     entries: tuple[Entry, ...]
