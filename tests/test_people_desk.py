@@ -19,6 +19,7 @@ from engine.studio.people import PeopleDesk
 from engine.studio.people.layout import words_for
 from engine.studio.people.view import ShownFace
 from engine.workspace import Workspace
+from tests import many_faces
 from tests.test_people_sorting import FACES, taken_in
 
 PATIENCE = 60.0
@@ -111,6 +112,51 @@ def test_whoever_is_on_the_desk_stays_there_however_they_are_called(people: Peop
     on_desk = people.desk.person
     assert on_desk is not None and (on_desk.id, on_desk.name) == (anna.id, "Berta")
     assert people.desk.view().person == "Berta"
+
+
+@pytest.mark.parametrize("name", ["Anna", ""])
+def test_thousands_of_faces_are_shown_before_they_are_compared(
+    tmp_path: Path, sample_faces: list[Path], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Copies of a few; what is done to them before the verdicts are there stays."""
+    home = tmp_path / "likeness"
+    owner = many_faces.make(home, sample_faces[:4], 600, person=name)
+    with Studio(home, device="cpu") as studio, closing(Desk(studio)) as desk, closing(PeopleDesk(desk)) as people:
+        people._turn_to(owner.id if owner is not None else UNSORTED)
+        may = threading.Event()
+        wait_for(monkeypatch, PeopleDesk, "_built", may)
+        people.lay_out()
+        for _ in range(int(PATIENCE / 0.02)):
+            if people.view().faces:
+                break
+            may.wait(0.02)
+        view = people.view()
+        assert view.comparing and len(view.faces) == 600
+        assert all(face.preview for face in view.faces)
+        kinds = [section.kind for section in view.sections]
+        assert kinds == (["used"] if name else ["comparing"])
+        if owner is not None:
+            people.judge([view.faces[0].id], "reject")
+            assert section(people, "left") == {view.faces[0].id}
+            assert [person.used for person in people.view().people] == [599]
+        may.set()
+        compared(people)
+        assert sum(len(section.ids) for section in people.view().sections) == 600
+        if owner is not None:
+            assert section(people, "left") == {view.faces[0].id}
+            assert next(person.used for person in people.view().people) > 500
+            assert people.view().advice is not None
+
+
+def wait_for(monkeypatch: pytest.MonkeyPatch, kind: type, name: str, may: threading.Event) -> None:
+    """Let a method begin only when it may."""
+    own = getattr(kind, name)
+
+    def held(self: object) -> object:
+        may.wait(PATIENCE)
+        return own(self)
+
+    monkeypatch.setattr(kind, name, held)
 
 
 def test_many_keys_in_a_row_are_compared_together(people: PeopleDesk) -> None:

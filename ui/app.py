@@ -89,6 +89,7 @@ def serve(studio: Studio, *, port: int = 7860, open_browser: bool = True, defaul
         opened.callback(page.close, verbose=False)
         address = launch(page, desk, free_port(port))
         desk.lay_out()
+        library.lay_out()
         ended = opened.enter_context(_told_to_end())
         typer.echo(say("serving", address=address))
         if open_browser:

@@ -432,6 +432,7 @@ WORDS: dict[str, str] = {
     "section_group": "Likely one person: {faces}",
     "section_single": "Single faces: {faces}",
     "section_single_hint": "Each likely somebody else. Drag them to people, or choose and press M.",
+    "section_comparing": "{faces}, being compared",
     "section_distance": "Mean distance {distance}, lower is nearer",
     "advice_empty": "No photo yet.",
     "advice_none": "None of {all} faces is used, so nothing can be learned from them yet.",

@@ -307,7 +307,7 @@ function drawSectionHead(section, frame) {
     ...(section.person
       ? [button(fill(words.people_accept, { who: personOf(section.person).label }), () => move(now(), section.person), { class: "lk-button main" })]
       : []),
-    ...(section.kind === "single" ? [] : [who, button(words.people_make, give)]),
+    ...(section.kind === "single" || section.kind === "comparing" ? [] : [who, button(words.people_make, give)]),
     all,
   );
 }

@@ -235,6 +235,12 @@ class Library:
         self._judged[folder] = (stamp, judged)
         return list(judged)
 
+    def is_judged(self, person: str) -> bool:
+        """Say whether the verdicts on a person's faces, by id, are known, so that `references` gives them at once."""
+        folder = self.places.folder(person) / "references"
+        known = self._judged.get(folder)
+        return known is not None and known[0] == _stamp(folder)
+
     def unsorted(self) -> References:
         """Give all faces that are nobody's yet, in the order they were added, not judged. Raises as `references`."""
         return self.faces(UNSORTED)

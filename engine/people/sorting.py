@@ -51,6 +51,10 @@ class Sorting:
         self._journal = library.journal
         self._groups: tuple[frozenset[str], tuple[tuple[str, ...], ...]] = (frozenset(), ())
 
+    def is_grouped(self) -> bool:
+        """Say whether the groups of what is nobody's are known, so that `suggest` gives them at once."""
+        return self._groups[0] == self._library.places.ids(UNSORTED)
+
     def suggest(self) -> tuple[Group, ...]:
         """Give the faces that are nobody's yet, grouped: those of known people first, then the largest groups.
 

@@ -25,7 +25,7 @@ from engine.studio import forgetting
 from engine.studio.desk import Desk
 from engine.studio.people.arrivals import Arrivals
 from engine.studio.people.background import Background
-from engine.studio.people.layout import as_stored, grouped, of_person, shown_face, still_there, words_for
+from engine.studio.people.layout import as_stored, grouped, of_person, shown_face, still_there, uncompared, words_for
 from engine.studio.people.pictures import Pictures
 from engine.studio.people.view import NOTHING, PeopleView, ShownFace, ShownPerson
 from engine.workspace import new_id, read_json, write_json
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.5
 """How often is looked whether another screen changed the people."""
+MANY = 400
+"""Faces that take longer to compare than one waits for; they are shown before."""
 VERDICTS_SECONDS = 0.3
 """How long an answer may wait for the verdicts; so those of some hundred faces come with it."""
 WORDS: dict[str, Overruled | None] = {"keep": "keep", "reject": "reject", "": None}
@@ -84,6 +86,12 @@ class PeopleDesk:
             if self._sorting is None:
                 self._sorting = Sorting(self.people)
             return self._sorting
+
+    def lay_out(self) -> None:
+        """Begin to read and compare faces, while a page is still being fetched."""
+        with self._lock:
+            self._begun = True
+        self.refresh_soon()
 
     # What a user does.
 
@@ -228,8 +236,7 @@ class PeopleDesk:
         """Give what the screen shows now."""
         with self._lock:
             if not self._begun:
-                self._begun = True
-                self.refresh_soon()
+                self.lay_out()
             elif time.monotonic() - self._seen_at > LOOK_SECONDS:
                 self._seen_at = time.monotonic()
                 if self._stamp() != self._seen:
@@ -250,6 +257,7 @@ class PeopleDesk:
                 changes = self._changes
             try:
                 stamp = self._stamp()
+                self._show_uncompared()
                 view = self._built()
                 with self._lock:
                     others = self._seen != stamp
@@ -280,8 +288,9 @@ class PeopleDesk:
         with self._lock:
             self._changes += 1
             self._view = replace(self._as_stored(self._view), revision=self._view.revision + 1)
+            many = len(self._view.faces) >= MANY
         judged = self.refresh_soon()
-        if judged is not None:
+        if judged is not None and not many:
             wait([judged], timeout=VERDICTS_SECONDS)
 
     def _as_stored(self, view: PeopleView) -> PeopleView:
@@ -331,6 +340,23 @@ class PeopleDesk:
                 )
             )
         return tuple(now)
+
+    def _show_uncompared(self) -> None:
+        """Show many faces of a place that was just opened as soon as they are read; what is to be said comes later."""
+        with self._lock:
+            place, view = self._place, self._view
+        if not place or (view.place == place and view.faces) or len(self.people.places.ids(place)) < MANY:
+            return
+        if self.sorting.is_grouped() if place == UNSORTED else self.people.is_judged(place):
+            return  # then it comes at once, and nothing shall move under a hand
+        faces = self._read_or_tell(lambda: self.people.faces(place))
+        previews = self._pictures.linked(place, faces)
+        shown = tuple(shown_face(face, previews.get(face.id, ""), 0.0) for face in faces)
+        sections = uncompared(shown, judged=place != UNSORTED)
+        with self._lock:
+            if self._place == place:
+                now = replace(self._view, place=place, faces=shown, sections=sections)
+                self._view = replace(self._as_stored(now), revision=self._view.revision + 1)
 
     def _built(self) -> PeopleView:
         people, place = self.people.list(), self._place

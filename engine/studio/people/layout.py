@@ -34,6 +34,11 @@ def of_person(faces: Iterable[ShownFace]) -> tuple[Section, ...]:
     )
 
 
+def uncompared(faces: Sequence[ShownFace], *, judged: bool) -> tuple[Section, ...]:
+    """Give the sections of faces that nobody has compared yet; arguments as `as_stored`."""
+    return of_person(faces) if judged else (Section("comparing", tuple(face.id for face in faces)),)
+
+
 def shown_face(face: Reference, preview: str, away: float) -> ShownFace:
     """Give a face as it is shown.
 
@@ -72,16 +77,12 @@ def as_stored(shown: Sequence[ShownFace], stored: Mapping[str, Reference], *, ju
         if known is None:
             continue
         used = known.overruled == "keep" or (known.overruled is None and not face.code)
-        now.append(
-            replace(
-                face,
-                used=used if judged else face.used,
-                overruled=known.overruled or "",
-                year=known.year if known.year is not None else known.taken,
-                age=known.age,
-                by_user=known.year is not None,
-            )
-        )
+        year = known.year if known.year is not None else known.taken
+        said = (used if judged else face.used, known.overruled or "", year, known.age, known.year is not None)
+        # Of thousands most are as they were, and to make them anew would take a key's whole time.
+        if said != (face.used, face.overruled, face.year, face.age, face.by_user):
+            face = replace(face, used=said[0], overruled=said[1], year=said[2], age=said[3], by_user=said[4])
+        now.append(face)
     return tuple(now)
 
 
