@@ -91,6 +91,7 @@ class PeopleDesk:
         """Begin to read and compare faces, while a page is still being fetched."""
         with self._lock:
             self._begun = True
+            self._changes += 1  # so that nothing passes for empty before it was read
         self.refresh_soon()
 
     # What a user does.
