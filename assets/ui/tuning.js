@@ -7,6 +7,7 @@ const PICTURES = ["all", "damaged", "restored", "true"];
 const PLACES = { damaged: "0%", restored: "50%", true: "100%" };
 const ROOM = { left: 44, right: 14, top: 12, bottom: 22 };
 let running = "";
+let last = null;
 let titled = false;
 
 const near = (number) => (number === 0 ? "0" : Math.abs(number) < 0.01 ? number.toExponential(0) : String(Number(number.toPrecision(2))));
@@ -264,10 +265,16 @@ function outside({ work, ended }) {
   if (share) document.title = Math.round(100 * work.share) + " % " + words.app;
   else if (titled) document.title = words.app;
   titled = share;
-  if (running && (!work || work.job !== running) && window.Notification && Notification.permission === "granted") {
-    new Notification(words.app, { body: ended && ended.job === running ? ended.text : words.notify_over, tag: running });
+  const now = work ? work.job : "";
+  const over = ended ? ended.job : "";
+  // What ended since the last look, even where it began since then too; else what is gone with its person.
+  const fresh = last !== null && over && over !== last;
+  const gone = running && now !== running && over !== running && last !== running;
+  if ((fresh || gone) && window.Notification && Notification.permission === "granted") {
+    new Notification(words.app, { body: fresh ? ended.text : words.notify_over, tag: fresh ? over : running });
   }
-  running = work ? work.job : "";
+  last = over || last || "";
+  running = now;
 }
 
 function tools(value) {
