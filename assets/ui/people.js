@@ -396,7 +396,7 @@ function explain() {
   why.hidden = !face;
   if (!face) return;
   const near = face.distance ? fill(words.people_away, { distance: face.distance.toFixed(2) }) : "";
-  why.textContent = [face.name + ".", face.reason || (value.place === UNSORTED ? "" : words.people_fits), near].filter(Boolean).join(" ");
+  why.textContent = [face.name + ".", face.reason || (face.distance && value.place !== UNSORTED ? words.people_fits : ""), near].filter(Boolean).join(" ");
 }
 
 // Keys, and files from outside.
