@@ -100,6 +100,15 @@ def test_arrows_go_through_the_damages_and_each_restorer_over_all_of_them(compar
             arg=str(number),
         )
         names.append(where.inner_text().rpartition(",")[0])
+        if names[-1].startswith("Cleaned"):
+            labels = [re.sub(r"\s+", " ", tag) for tag in page.locator("#compare-viewer .lk-tag.own").all_inner_texts()]
+            assert labels[0] == "1 Truth" and len(labels) == 3
+            assert re.fullmatch(r"2 Medium Identity 0\.\d\d", labels[1])
+            assert re.fullmatch(r"3 Old print Identity 0\.\d\d", labels[2])
+    laid, told = page.locator("#compare-viewer .lk-viewer").bounding_box(), page.locator("#comparison").bounding_box()
+    assert laid is not None and told is not None
+    assert told["y"] >= laid["y"] + laid["height"] - 1, "the numbers stand under the pictures"
+    assert told["x"] == laid["x"] and told["x"] + told["width"] <= 1440
     assert names == [
         "Old print",
         "Enlarged only, all damages",

@@ -167,7 +167,7 @@ def test_a_stop_ends_the_work_within_a_step(app: App, opened: Page) -> None:
         field.fill(value)
         field.press("Tab")
     page.get_by_role("button", name="Restore", exact=True).click()
-    page.locator("#work .lk-work-end .lk-hint", has_text="of 100").wait_for(timeout=120 * SECONDS)
+    page.locator("#work .lk-work-end .lk-hint", has_text="of 100").wait_for(timeout=300 * SECONDS)
     page.locator("#work .lk-stop").click()
     page.locator("#work .lk-notice").wait_for()
     (name,) = set(jobs_of(app)) - before

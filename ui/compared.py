@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.studio.board import BoardView, Part
+from engine.studio.compare import DIGITS
 from engine.studio.desk import Desk
 from engine.studio.view import View
 from ui import picture, viewer
@@ -33,8 +34,15 @@ def pictures(desk: Desk, board: BoardView, view: View) -> dict[str, Any]:
         references=picture.beside(desk, view) if known["person"] == view.person else [],
         photos=photos if len(board.parts) > 1 else None,
         stays=True,
-        candidate=max(1, len(panes) - 2) if len(panes) > 2 else len(panes) - 1,
+        candidate=_candidate(where, panes),
     )
+
+
+def _candidate(where: Part, panes: Sequence[viewer.Pane]) -> int:
+    """Give the place of the picture that is held against the first one: the last restorer's, or of the first damage."""
+    if where.way is not None:
+        return 1
+    return max((n for n, pane in enumerate(panes) if pane.id != "truth"), default=0)
 
 
 def _panes(known: Mapping[str, Any], board: BoardView) -> list[viewer.Pane]:
@@ -44,7 +52,7 @@ def _panes(known: Mapping[str, Any], board: BoardView) -> list[viewer.Pane]:
         first = viewer.Pane("truth", say("truth"), "", board.proxies[rows[0]["truth"] or rows[0]["given"]])
         return [
             first,
-            *(_result(row["results"][where.way], board, _damage(row["damage"]), n) for n, row in enumerate(rows)),
+            *(_under(known, row["damage"], row["results"][where.way], board, n) for n, row in enumerate(rows)),
         ]
     row = rows[where.row or 0]
     given = viewer.Pane("given", say("given"), _damage(row["damage"]), board.proxies[row["given"]])
@@ -58,13 +66,21 @@ def _result(one: Mapping[str, Any], board: BoardView, label: str, key: object) -
     return viewer.Pane(str(key), label, str(one["settings"]), board.proxies[one["file"]])
 
 
+def _under(known: Mapping[str, Any], damage: str, one: Mapping[str, Any], board: BoardView, number: int) -> viewer.Pane:
+    """Give the picture of a restorer under one of several damages, with how near it is to the person."""
+    titles = {metric["key"]: metric["title"] for metric in known["metrics"]}
+    near = f"{titles['identity']} {one['numbers']['identity']:.2f}" if "identity" in one["numbers"] else ""
+    return viewer.Pane(str(number), _damage(damage), near, board.proxies[one["file"]])
+
+
 def _damage(name: str) -> str:
     return DAMAGES.get(name, name)
 
 
 def _name(known: Mapping[str, Any], where: Part) -> str:
     if where.way is not None:
-        return say("all_damages", name=known["ways"][where.way]["title"])
+        title, count, most = known["ways"][where.way]["title"], len(known["rows"]), viewer.MOST_PANES - 1
+        return say("some_damages", name=title, n=most, m=count) if count > most else say("all_damages", name=title)
     return _damage(known["rows"][where.row or 0]["damage"]) or str(known["photo"])
 
 
@@ -113,7 +129,7 @@ def table(desk: Desk, board: BoardView) -> dict[str, Any]:
 
 def _cell(one: Mapping[str, Any], key: str, *, marked: bool) -> dict[str, Any]:
     number = one["numbers"].get(key)
-    return {"text": "" if number is None else f"{number:.4g}", "best": marked and key in one["best"]}
+    return {"text": "" if number is None else f"{number:.{DIGITS[key]}f}", "best": marked and key in one["best"]}
 
 
 def _spread(known: Mapping[str, Any]) -> Sequence[str]:

@@ -339,7 +339,8 @@ def _ways(drawn: Drawn, given: Mapping[Component, Any], most: int) -> list[Way]:
         restorer, _, name = str(given[drawn.knob]).partition(":")
         options, seed = drawn.forms[restorer].read(given), int(given[drawn.seed] or 0)
         return list(swept(restorer, options, name, seed=seed, count=most))
-    return [Way(name, drawn.forms[name].read(given)) for name in given[drawn.ways]]
+    # In the order of the list, not in that in which they were ticked.
+    return [Way(name, form.read(given)) for name, form in drawn.forms.items() if name in given[drawn.ways]]
 
 
 def _what_shown(what: str) -> list[Any]:
@@ -348,7 +349,8 @@ def _what_shown(what: str) -> list[Any]:
 
 def _damages(drawn: Drawn, given: Mapping[Component, Any]) -> list[str | dict[str, Any]]:
     by_hand = {name: given[slider] for name, slider in drawn.sliders.items()} | {"old": list(given[drawn.old] or ())}
-    return [by_hand if name == SLIDERS else str(name) for name in given[drawn.presets]] or [by_hand]
+    ticked = [name for name in (*PRESETS, SLIDERS) if name in given[drawn.presets]]
+    return [by_hand if name == SLIDERS else name for name in ticked] or [by_hand]
 
 
 def clean_photos(view: View) -> list[list[str]]:
