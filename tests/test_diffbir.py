@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -20,7 +21,7 @@ from engine.prior.diffbir.load import STORED, PriorMissing, load
 from engine.prior.diffbir.storing import NoRoom, store
 from engine.prior.diffbir.widths import FULL, TOY
 from engine.prior.diffbir.words import PromptTooLong
-from engine.prior.settings import BadSampling, Pull, Sampling
+from engine.prior.settings import SAMPLERS, BadSampling, Pull, Sampling
 from engine.progress import Cancelled
 from engine.restore import Settings, restore_face
 from engine.weights import WeightsDamaged, WeightsMissing
@@ -170,7 +171,7 @@ def sampled(prior, settings):
 
 def test_a_pull_draws_the_result_to_the_cleaned_face_with_every_sampler(prior):
     target = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(3))
-    for name in ("spaced", "ddim", "dpmpp-2m", "edm-3m-sde"):
+    for name in SAMPLERS:
         away = []
         for pull in (Pull(), Pull("v1", 200.0)):
             plain = Settings(sampling=Sampling(name, 3, 1.0, start_point="noise", pull=pull))
@@ -243,6 +244,21 @@ def test_for_commercial_use_another_cleaner_is_wanted(shelf):
     with pytest.raises(PriorMissing) as error:
         load("diffbir-v1-face", shelf, device="cpu", widths=TOY, wanted=Wanted(commercial=True))
     assert "codeformer_swinir.ckpt" in str(error.value) and "face_swinir_v1.ckpt (" not in str(error.value)
+
+
+def test_for_commercial_use_the_other_cleaner_is_taken(shelf, prior, tmp_path):
+    root, given = tmp_path / "weights", tmp_path / "codeformer_swinir.ckpt"
+    shutil.copytree(shelf, root)
+    other = {name: tensor * 0.9 for name, tensor in files.cleaner().items()}
+    torch.save(other, given)
+    convert("diffbir-codeformer-swinir", given, root / STORED, widths=TOY)
+    found = {
+        wish: load("diffbir-v1-face", root, device="cpu", widths=TOY, wanted=Wanted(wish, precision="fp32"))
+        for wish in (False, True)
+    }
+    face = torch.from_numpy(drawn_face(256)).permute(2, 0, 1)[None]
+    usual, cleaned, free = (one.cleaner(face) for one in (prior, found[False], found[True]))
+    assert torch.equal(usual, cleaned) and (free - usual).abs().max() > 0.01
 
 
 def test_a_file_with_a_tensor_more_less_or_other_is_refused_by_its_name(tmp_path):

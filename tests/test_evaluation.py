@@ -67,19 +67,18 @@ def recipe_file(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory) -> Path:
-    """Two people of two truths each, one of them with a damaged version."""
+    """Two people of a truth each, one of them with a damaged version."""
     place = tmp_path_factory.mktemp("people")
     references = sorted((PERSON / "references").glob("*.jpg"))
-    for name, refs, truths in (
-        ("Änn & Co", references[:3], ("old-01", "old-02")),
-        ("Bert", references[4:6], ("old-03",)),
+    for name, refs, truth in (
+        ("Änn & Co", references[:3], "old-01"),
+        ("Bert", references[4:6], "old-03"),
     ):
         for part in ("references", "truth"):
             (place / name / part).mkdir(parents=True)
         for photo in refs:
             shutil.copy(photo, place / name / "references")
-        for truth in truths:
-            shutil.copy(PERSON / "truth" / f"{truth}.jpg", place / name / "truth")
+        shutil.copy(PERSON / "truth" / f"{truth}.jpg", place / name / "truth")
     (place / "Bert" / "damaged").mkdir()
     shutil.copy(PERSON / "damaged" / "old-03.jpg", place / "Bert" / "damaged")
     return place
@@ -109,8 +108,7 @@ def test_every_face_of_everybody_goes_through_every_arm(made):
     assert made.main.name == arms[-1] and made.main.parts == ("text", "guide")
     assert arms[5:] == ["text pivot", "guide pivot", "both pivots"]
     faces = {(r.person, r.damage, r.photo, r.seed) for r in made.rows if r.arm == "blind"}
-    hard = {("Änn & Co", "hard", f"old-0{n}.jpg", s) for n in (1, 2) for s in (0, 1)}
-    hard |= {("Bert", "hard", "old-03.jpg", s) for s in (0, 1)}
+    hard = {(name, "hard", f"old-0{n}.jpg", s) for name, n in (("Änn & Co", 1), ("Bert", 3)) for s in (0, 1)}
     assert faces == hard | {("Bert", "given", "old-03.jpg", s) for s in (0, 1)}
     for arm in arms:
         mine = [(r.person, r.damage, r.photo, r.seed) for r in made.rows if r.arm == arm]
@@ -236,7 +234,7 @@ def test_a_killed_evaluation_goes_on_and_ends_as_an_unbroken_one(
     done = {p: p.stat().st_mtime_ns for p in mine.rglob("*.json") if "evaluation" in p.parts and p.name[0] != "."}
     arms = {v.name for v in made.variants}
     whole = [row.as_json() for row in made.rows if row.arm in arms and row.seed == 0]
-    assert 3 <= len([p for p in done if p.parent == trials]) < 3 * len(arms)
+    assert 3 <= len([p for p in done if p.parent == trials]) < 2 * len(arms)
     assert not (tmp_path / "out").exists()
     ended = here(capsys, *arguments)
     assert ended.code == 0, ended.err

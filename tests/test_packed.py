@@ -205,8 +205,8 @@ def test_a_person_is_tuned_on_packed_networks_and_merged_into_them(shelf):
 
 
 @pytest.mark.long
-def test_a_compiled_network_says_the_same_in_float32():
-    """Rounding apart, which differs in bfloat16, nothing may change: neither layout nor order."""
+def test_a_compiled_network_says_the_same_but_for_rounding():
+    """Nothing may change in float32; in bfloat16 it comes as near to that as the plain network."""
     from diffusers import UNet2DConditionModel
 
     torch.manual_seed(0)
@@ -216,10 +216,20 @@ def test_a_compiled_network_says_the_same_in_float32():
         attention_head_dim=(2,), use_linear_projection=True,
     )  # fmt: skip
     network.eval().requires_grad_(False)
-    keep_layout(network)
     given = torch.randn(1, 4, 8, 8), torch.tensor(400), torch.randn(1, 77, 32)
-    with torch.inference_mode():
-        plain = network(*given, return_dict=False)[0]
-        network.compile()
-        compiled = network(*given, return_dict=False)[0]
-    assert float((compiled - plain).abs().max() / plain.std()) < 1e-5
+    said = {}
+    for precision in (torch.float32, torch.bfloat16):
+        one = copy.deepcopy(network).to(precision)
+        keep_layout(one)
+        with torch.inference_mode():
+            for how in ("plain", "compiled"):
+                if how == "compiled":
+                    one.compile()
+                told = one(*(g if g.dtype == torch.int64 else g.to(precision) for g in given), return_dict=False)[0]
+                said[precision, how] = told.float()
+    exact = said[torch.float32, "plain"]
+    assert float((said[torch.float32, "compiled"] - exact).abs().max() / exact.std()) < 1e-5
+    rounded = {how: said[torch.bfloat16, how] - exact for how in ("plain", "compiled")}
+    away = {how: float(error.pow(2).mean().sqrt() / exact.std()) for how, error in rounded.items()}
+    assert away["compiled"] < 1.1 * away["plain"], away
+    assert away["compiled"] > 0, "it was not run in bfloat16"

@@ -133,6 +133,7 @@ def _power(octave: Any, there: NDArray[np.bool_]) -> tuple[float, float]:
     """Give the mean power in the busiest and in the stillest places of a face."""
     import cv2
 
-    power = np.sort(np.asarray(cv2.blur(octave * octave, (9, 9)))[there].astype(np.float64))
-    count = len(power)
-    return float(power[-max(1, int(count * BUSY)) :].mean()), float(power[: max(1, int(count * STILL))].mean())
+    power = np.asarray(cv2.blur(octave * octave, (9, 9)))[there].astype(np.float64)
+    busy, still = max(1, int(len(power) * BUSY)), max(1, int(len(power) * STILL))
+    power.partition((still - 1, len(power) - busy))
+    return float(power[-busy:].mean()), float(power[:still].mean())
