@@ -101,7 +101,8 @@ def test_arrows_go_through_the_damages_and_each_restorer_over_all_of_them(compar
         )
         names.append(where.inner_text().rpartition(",")[0])
         if names[-1].startswith("Cleaned"):
-            labels = [re.sub(r"\s+", " ", tag) for tag in page.locator("#compare-viewer .lk-tag.own").all_inner_texts()]
+            panes = page.locator("#compare-viewer .lk-pane:visible .lk-tag.own")
+            labels = [re.sub(r"\s+", " ", tag) for tag in panes.all_inner_texts()]
             assert labels[0] == "1 Truth" and len(labels) == 3
             assert re.fullmatch(r"2 Medium Identity 0\.\d\d", labels[1])
             assert re.fullmatch(r"3 Old print Identity 0\.\d\d", labels[2])
