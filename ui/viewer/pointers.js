@@ -30,12 +30,6 @@ window.likeness.pointers = ({ canvas, any, view, marking, brush, act }) => {
     return { apart: Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY), middle: { clientX: (a.clientX + b.clientX) / 2, clientY: (a.clientY + b.clientY) / 2 } };
   }
 
-  // What moves a close picture from where a pointer is now.
-  function moving(event, picks) {
-    const { scale, size, at } = view();
-    return { moves: true, x: event.clientX, y: event.clientY, at: [...at], scale, size, picks };
-  }
-
   canvas.addEventListener("pointerdown", (event) => {
     if (!any() || event.button !== 0 || event.target.closest(".lk-box, .lk-marking, .lk-painting")) return;
     down.set(event.pointerId, event);
@@ -64,13 +58,13 @@ window.likeness.pointers = ({ canvas, any, view, marking, brush, act }) => {
       act.draw();
       return;
     }
-    const { close, splits } = view();
+    const { close, splits, scale, size, at } = view();
     const moves = !event.target.closest(".lk-handle") && close;
     if (!moves && !splits) {
       drag = { picks: inPane(event).number };
       return;
     }
-    drag = moves ? moving(event, inPane(event).number) : { picks: -1 };
+    drag = { moves, x: event.clientX, y: event.clientY, at: [...at], scale, size, picks: moves ? inPane(event).number : -1 };
     canvas.setPointerCapture(event.pointerId);
     canvas.classList.toggle("grabbed", moves);
     if (!moves) lineAt(event);
@@ -114,11 +108,9 @@ window.likeness.pointers = ({ canvas, any, view, marking, brush, act }) => {
   for (const kind of ["pointerup", "pointercancel"]) {
     canvas.addEventListener(kind, (event) => {
       down.delete(event.pointerId);
-      // The finger that stays after two have zoomed goes on moving the picture.
-      const [left] = down.values();
-      drag = pinch && left && view().close ? moving(left, -1) : null;
       if (down.size < 2) pinch = null;
-      canvas.classList.toggle("grabbed", !!drag);
+      drag = null;
+      canvas.classList.remove("grabbed");
     });
   }
 
