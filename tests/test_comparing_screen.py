@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import images
+from engine.workspace import write_json
 from tests.test_screen import DROP, NAME, SECONDS, App, drop, serious_flaws
 
 if TYPE_CHECKING:
@@ -46,7 +48,11 @@ def compared(app: App, browser: Browser, sample_faces: list[Path], sample_damage
     page.locator("#compare-ways").get_by_label("With the person").uncheck()
     page.locator("#lab-clean input").click()
     page.get_by_role("option").nth(1).click()
+    consent = page.locator("#compare-work .lk-consented")
+    consent.get_by_text(f"By restoring you say that you may use these photos of {NAME}.").wait_for()
     page.get_by_role("button", name="Compare", exact=True).click()
+    page.locator("#compare-work .lk-stop").wait_for()
+    assert not consent.is_visible() and len(list(app.home.glob("people/*/consent.json"))) == 1
     first = page.locator("#compare-viewer .lk-chip")
     first.nth(2).wait_for(timeout=300 * SECONDS)
     assert page.locator("#comparison .lk-sheets").is_hidden(), "the first result is shown before all are there"
@@ -94,6 +100,16 @@ def test_arrows_go_through_the_damages_and_each_restorer_over_all_of_them(compar
             arg=str(number),
         )
         names.append(where.inner_text().rpartition(",")[0])
+        if names[-1].startswith("Cleaned"):
+            panes = page.locator("#compare-viewer .lk-pane:visible .lk-tag.own")
+            labels = [re.sub(r"\s+", " ", tag) for tag in panes.all_inner_texts()]
+            assert labels[0] == "1 Truth" and len(labels) == 3
+            assert re.fullmatch(r"2 Medium Identity 0\.\d\d", labels[1])
+            assert re.fullmatch(r"3 Old print Identity 0\.\d\d", labels[2])
+    laid, told = page.locator("#compare-viewer .lk-viewer").bounding_box(), page.locator("#comparison").bounding_box()
+    assert laid is not None and told is not None
+    assert told["y"] >= laid["y"] + laid["height"] - 1, "the numbers stand under the pictures"
+    assert told["x"] == laid["x"] and told["x"] + told["width"] <= 1440
     assert names == [
         "Old print",
         "Enlarged only, all damages",
@@ -139,6 +155,62 @@ def test_a_restorer_without_its_files_is_marked_and_says_how_to_get_them(compare
     assert "weights get gfpgan" in told.inner_text()
     ready = page.locator("#compare-ways label:has-text('Cleaned')")
     assert "lk-unready" not in (ready.get_attribute("class") or "")
+
+
+def test_knobs_that_do_nothing_with_the_chosen_prior_are_on_neither_screen(compared: App, browser_page: Page) -> None:
+    page, weights = browser_page, compared.home / "weights"
+    idle = [{"knob": name, "works": False, "finish": False} for name in ("guide_strength", "start", "words")]
+    (weights / "measured" / "diffbir-v1-face").mkdir(parents=True)
+    write_json(weights / "measured" / "diffbir-v1-face" / "sliders.json", {"prior": {"sha256": {}}, "rows": idle})
+    (weights / "diffbir-v1-face-full" / "unet").mkdir(parents=True)  # what a prior that is ready is known by
+
+    def screens() -> dict[str, bool]:
+        page.get_by_role("tab", name="Restore").click()
+        page.locator("#knob-auto").wait_for()
+        found = {name: page.locator(f"#knob-{name}").is_visible() for name in ("start", "guide-strength")}
+        page.get_by_role("tab", name="Compare").click()
+        page.locator("#compare-dual-pivot-auto").wait_for()
+        page.locator("#compare-difface-start").wait_for()  # another network's, for which nothing was measured
+        for way in ("dual-pivot", "diffbir"):
+            for name in ("start", "words"):
+                found[f"{way} {name}"] = page.locator(f"#compare-{way}-{name}").is_visible()
+        return found
+
+    def unfold() -> None:
+        page.get_by_role("tab", name="Restore").click()
+        page.get_by_role("button", name="Knobs").click()
+        page.get_by_role("tab", name="Compare").click()
+        for title in ("With the person", "Blind (DiffBIR's way)", "DifFace"):
+            page.get_by_role("button", name=f"Settings: {title}").click()
+
+    def choose(title: str) -> None:
+        page.get_by_role("tab", name="Restore").click()
+        page.locator("#knob-prior input").click()
+        page.get_by_role("option", name=title).click()
+
+    seen(page, compared)
+    page.get_by_label("One knob, step by step").check()
+    page.locator("#compare-knob input").click()
+    page.get_by_role("option", name="With the person: Guide strength").click()
+    unfold()
+    assert set(screens().values()) == {True}
+    choose("DiffBIR v1 for faces")
+    page.locator("#knob-start").wait_for(state="hidden")
+    assert set(screens().values()) == {False}
+    page.wait_for_function("document.querySelector('#compare-knob input').value === 'With the person: several seeds'")
+    page.locator("#compare-knob input").click()
+    offered = page.get_by_role("option").all_inner_texts()
+    assert "With the person: Identity strength" in offered and "DifFace: Start step" in offered
+    assert not [name for name in offered if "Guide strength" in name]
+    page.keyboard.press("Escape")
+    page.reload()
+    page.locator("#compare-viewer .lk-chip").nth(2).wait_for()
+    unfold()
+    assert set(screens().values()) == {False}
+    choose("Pocket")
+    page.locator("#knob-start").wait_for()
+    assert set(screens().values()) == {True}
+    shutil.rmtree(weights / "diffbir-v1-face-full")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

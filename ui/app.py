@@ -198,13 +198,15 @@ def build(desk: Desk, library: PeopleDesk, rooms: Rooms, *, recipes: Sequence[st
             kept = [*restoring.kept_knobs(third, view, recipes), *comparing.kept_knobs(bench, board.view(), view)]
             return [gr.Timer(active=True), *page.updates(""), *kept]
 
-        def shown() -> list[Any]:
-            prior = str(desk.view().knobs.get("prior") or POCKET[0])
-            return restoring.knobs_shown(third, prior, desk.studio.workspace.weights)
+        def shown(knob: str) -> list[Any]:
+            prior, weights = str(desk.view().knobs.get("prior") or POCKET[0]), desk.studio.workspace.weights
+            there = restoring.knobs_shown(third, prior, weights)
+            return [*there, *comparing.knobs_shown(bench, prior, weights, str(knob))]
 
         # The page follows only from then on: knobs that came later would take back what was set meanwhile.
         blocks.load(opened, None, [clock, *page.outputs, *third.knobs, *bench.knobs], **QUIET)
-        blocks.load(shown, None, list(third.form.controls.values()), **QUIET)
+        fitted = [*third.form.controls.values(), *bench.measured.values(), bench.knob]
+        blocks.load(shown, bench.knob, fitted, **QUIET)
         clock.tick(page.updates, page.seen, page.outputs, trigger_mode="once", **QUIET)
     return blocks
 
@@ -218,6 +220,7 @@ def launch(page: gr.Blocks, desk: Desk, port: int) -> str:
     from starlette.middleware import Middleware
 
     from ui import parts, viewer
+    from ui.uploads import Uploads
 
     gr.set_static_paths(desk.previews)
     workspace = desk.studio.workspace
@@ -251,7 +254,7 @@ def launch(page: gr.Blocks, desk: Desk, port: int) -> str:
         theme=parts.theme(),
         head=parts.head() + viewer.head(),
         favicon_path=parts.ASSETS / "icon.svg",
-        app_kwargs={"middleware": [Middleware(Guard)]},
+        app_kwargs={"middleware": [Middleware(Guard), Middleware(Uploads, folder=desk.uploads)]},
     )
     return address
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,17 @@ import gradio as gr
 from gradio.components import Component
 
 from engine.degrade import KINDS
-from engine.restorers import RestorerInfo, choice, find_all
+from engine.restorers import RestorerInfo, choice, find, find_all
 from engine.studio.board import MOST_RESULTS, TAKEN_BY, Board, BoardView, Part
 from engine.studio.compare import Way, swept
 from engine.studio.desk import Desk
 from engine.studio.lab import PRESETS, RANGES
 from engine.studio.lacking import Lacking
 from engine.studio.priors import POCKET
+from engine.studio.proven import shared, without_effect
 from engine.studio.view import View
-from ui import forms, picture, restoring, viewer
-from ui.follow import QUIET, VERB, Follower, Page, Shown, address, explained
+from ui import compared, forms, restoring, viewer
+from ui.follow import QUIET, VERB, Follower, Page, Shown, explained
 from ui.forms import Form
 from ui.parts import part
 from ui.restoring import Drawn as Restoring
@@ -29,7 +30,6 @@ from ui.strings import DAMAGES, say
 
 PHOTO, LAB = "photo", "lab"
 WAYS, SWEEP = "ways", "sweep"
-ARROWS = {"higher": "\u2191", "lower": "\u2193", "one": "\u21921"}
 SLIDERS = "sliders"
 
 
@@ -62,6 +62,17 @@ class Drawn:
         options = [control for form in self.forms.values() for control in form.controls.values()]
         lab = [self.source, self.clean, self.presets, *self.sliders.values(), self.old]
         return [self.what, self.ways, self.knob, *options, *lab, self.seed]
+
+    @property
+    def measured(self) -> dict[tuple[str, str], Component]:
+        """Those knobs of restorers that may do nothing with a prior, by the restorer and the knob's name."""
+        known = {restorer: shared(find(restorer)) for restorer in self.forms}
+        return {
+            (restorer, name): control
+            for restorer, form in self.forms.items()
+            for name, control in form.controls.items()
+            if name in known[restorer]
+        }
 
 
 def draw() -> Drawn:
@@ -157,11 +168,17 @@ def draw() -> Drawn:
     )
 
 
-def swept_knobs(infos: Sequence[RestorerInfo]) -> list[tuple[str, str]]:
-    """Give the knobs that can be gone through, by what they are called, with the restorer and the name of each."""
+def swept_knobs(infos: Sequence[RestorerInfo], idle: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Give the knobs that can be gone through, by what they are called, with the restorer and the name of each.
+
+    Args:
+        infos: of the restorers.
+        idle: names of the knobs that do nothing with the prior.
+    """
     found: list[tuple[str, str]] = []
     for info in infos:
-        named = {field.name: choice(field) for field in fields(info.options)}
+        gone = shared(info) & set(idle)
+        named = {field.name: choice(field) for field in fields(info.options) if field.name not in gone}
         ranged = [(one.title, name) for name, one in named.items() if one.low is not None]
         several = [*([(say("variations"), "seed")] if ranged else []), *ranged]
         found += [(f"{info.title}: {title}", f"{info.id}:{name}") for title, name in several]
@@ -184,6 +201,22 @@ def _options(info: RestorerInfo) -> Form:
         )
 
 
+def knobs_shown(drawn: Drawn, prior: str, weights: Path, knob: str) -> list[Any]:
+    """Give updates that show the knobs that do something with a prior: `Drawn.measured`, and those to go through.
+
+    Args:
+        drawn: the screen.
+        prior: its name.
+        weights: folder of the user's networks.
+        knob: which knob is chosen in the list.
+    """
+    idle = without_effect(prior, weights)
+    offered = swept_knobs(find_all(), idle)
+    there = any(knob == name for _, name in offered)
+    choices = gr.update(choices=offered) if there else gr.update(choices=offered, value=f"{TAKEN_BY}:seed")
+    return [*(forms.shown(name not in idle) for _, name in drawn.measured), choices]
+
+
 def shown(drawn: Drawn, desk: Desk, board: Board, follower: Follower) -> tuple[Shown, ...]:
     """Give the components that follow the board."""
     lacking = Lacking(desk.studio.workspace.weights)
@@ -200,9 +233,9 @@ def shown(drawn: Drawn, desk: Desk, board: Board, follower: Follower) -> tuple[S
     return (
         Shown(drawn.truth, lambda view: {"name": board.truth.name if board.truth is not None else ""}),
         Shown(drawn.lacking, lambda view: [asdict(one) for one in lacking()]),
-        Shown(drawn.stage, lambda view: pictures(desk, now(view), view)),
-        Shown(drawn.table, lambda view: table(desk, now(view))),
-        Shown(drawn.work, lambda view: progress(now(view), view, follower)),
+        Shown(drawn.stage, lambda view: compared.pictures(desk, now(view), view)),
+        Shown(drawn.table, lambda view: compared.table(desk, now(view))),
+        Shown(drawn.work, lambda view: progress(desk, now(view), view, follower)),
         Shown(drawn.button, lambda view: not _busy(view, now(view)), lambda ready: gr.update(interactive=ready)),
         Shown(drawn.clean, clean_photos, lambda found: gr.update(choices=[(name, key) for name, key in found])),
     )
@@ -234,8 +267,14 @@ def connect(drawn: Drawn, desk: Desk, board: Board, page: Page, taken: tuple[Res
             )
         return page.updates(given[page.seen])
 
-    shared = (taken[0].recipe, taken[0].prior)
-    drawn.button.click(begin, {*drawn.knobs, *shared, page.seen}, page.outputs, trigger_mode="once", **VERB)
+    weights = desk.studio.workspace.weights
+
+    def fitting(prior: str, knob: str) -> list[Any]:
+        return knobs_shown(drawn, str(prior or POCKET[0]), weights, str(knob))
+
+    taken[0].prior.change(fitting, [taken[0].prior, drawn.knob], [*drawn.measured.values(), drawn.knob], **QUIET)
+    both = (taken[0].recipe, taken[0].prior)
+    drawn.button.click(begin, {*drawn.knobs, *both, page.seen}, page.outputs, trigger_mode="once", **VERB)
     page.on(drawn.truth.dropped, lambda event: board.put_truth(Path(str(event.paths[0]))))
     page.on(drawn.truth.removed, lambda event: board.put_truth(None))
     gr.on(
@@ -305,7 +344,8 @@ def _ways(drawn: Drawn, given: Mapping[Component, Any], most: int) -> list[Way]:
         restorer, _, name = str(given[drawn.knob]).partition(":")
         options, seed = drawn.forms[restorer].read(given), int(given[drawn.seed] or 0)
         return list(swept(restorer, options, name, seed=seed, count=most))
-    return [Way(name, drawn.forms[name].read(given)) for name in given[drawn.ways]]
+    # In the order of the list, not in that in which they were ticked.
+    return [Way(name, form.read(given)) for name, form in drawn.forms.items() if name in given[drawn.ways]]
 
 
 def _what_shown(what: str) -> list[Any]:
@@ -316,7 +356,8 @@ def _what_shown(what: str) -> list[Any]:
 
 def _damages(drawn: Drawn, given: Mapping[Component, Any]) -> list[str | dict[str, Any]]:
     by_hand = {name: given[slider] for name, slider in drawn.sliders.items()} | {"old": list(given[drawn.old] or ())}
-    return [by_hand if name == SLIDERS else str(name) for name in given[drawn.presets]] or [by_hand]
+    ticked = [name for name in (*PRESETS, SLIDERS) if name in given[drawn.presets]]
+    return [by_hand if name == SLIDERS else name for name in ticked] or [by_hand]
 
 
 def clean_photos(view: View) -> list[list[str]]:
@@ -330,7 +371,7 @@ def _busy(view: View, board: BoardView) -> bool:
     return any(job is not None and not job.over for job in jobs)
 
 
-def progress(board: BoardView, view: View, follower: Follower) -> dict[str, Any]:
+def progress(desk: Desk, board: BoardView, view: View, follower: Follower) -> dict[str, Any]:
     """Give what the progress panel shows."""
     job = board.job
     if job is not None and not job.over:
@@ -339,117 +380,7 @@ def progress(board: BoardView, view: View, follower: Follower) -> dict[str, Any]
     return {
         "running": False,
         "hint": "" if board.known is not None else hint,
+        "consent": "" if _busy(view, board) else restoring.consent_of(desk, view),
         "notice": end_of(job) if job is not None and not board.read else "",
         "bad": job is not None and job.state == "failed",
     }
-
-
-def pictures(desk: Desk, board: BoardView, view: View) -> dict[str, Any]:
-    """Give what the viewer shows: the damaged face, every result of it so far, and the truth."""
-    known = board.known
-    if known is None or board.job is None or not board.parts:
-        return {"empty": say("compare_empty"), "empty_hint": say("compare_empty_hint")}
-    panes = _panes(known, board)
-    files = picture.addresses(desk, *(pane.proxy for pane in panes))
-    where = board.parts[board.at]
-    photos = {"name": say("part_of", name=_name(known, where), n=board.at + 1, m=len(board.parts))}
-    return viewer.value(
-        panes,
-        files,
-        photo=f"{board.job.id}-{board.at}",
-        face=(0.18, 0.14, 0.82, 0.92),
-        eyes=[(float(x), float(y)) for x, y in known["eyes"]],
-        references=picture.beside(desk, view) if known["person"] == view.person else [],
-        photos=photos if len(board.parts) > 1 else None,
-        stays=True,
-        candidate=max(1, len(panes) - 2) if len(panes) > 2 else len(panes) - 1,
-    )
-
-
-def _panes(known: Mapping[str, Any], board: BoardView) -> list[viewer.Pane]:
-    where, rows = board.parts[board.at], known["rows"]
-    if where.way is not None:
-        rows = [row for row in rows if len(row["results"]) > where.way][: viewer.MOST_PANES - 1]
-        first = viewer.Pane("truth", say("truth"), "", board.proxies[rows[0]["truth"] or rows[0]["given"]])
-        return [
-            first,
-            *(_result(row["results"][where.way], board, _damage(row["damage"]), n) for n, row in enumerate(rows)),
-        ]
-    row = rows[where.row or 0]
-    given = viewer.Pane("given", say("given"), _damage(row["damage"]), board.proxies[row["given"]])
-    results = [_result(one, board, one["title"], f"way-{k}") for k, one in enumerate(row["results"])]
-    results = results[: viewer.MOST_PANES - (2 if row["truth"] else 1)]
-    truth = [viewer.Pane("truth", say("truth"), "", board.proxies[row["truth"]])] if row["truth"] else []
-    return [given, *results, *truth]
-
-
-def _result(one: Mapping[str, Any], board: BoardView, label: str, key: object) -> viewer.Pane:
-    return viewer.Pane(str(key), label, str(one["settings"]), board.proxies[one["file"]])
-
-
-def _damage(name: str) -> str:
-    return DAMAGES.get(name, name)
-
-
-def _name(known: Mapping[str, Any], where: Part) -> str:
-    if where.way is not None:
-        return say("all_damages", name=known["ways"][where.way]["title"])
-    return _damage(known["rows"][where.row or 0]["damage"]) or str(known["photo"])
-
-
-def table(desk: Desk, board: BoardView) -> dict[str, Any]:
-    """Give the numbers of what is looked at, the best of each marked."""
-    known = board.known
-    if known is None or not board.parts or board.job is None:
-        return {}
-    where = board.parts[board.at]
-    rows = known["rows"] if where.way is not None else [known["rows"][where.row or 0]]
-    if where.way is not None:
-        lines = [(_damage(row["damage"]), "", one) for row in rows for one in row["results"][where.way : where.way + 1]]
-    else:
-        given = {"numbers": rows[0]["given_numbers"], "best": []}
-        lines = [(say("given"), "", given), *((one["title"], one["settings"], one) for one in rows[0]["results"])]
-    having = [m for m in known["metrics"] if any(m["key"] in one["numbers"] for _, _, one in lines)]
-    folder = board.job.id
-    return {
-        "caption": say("table_of", name=_name(known, where)),
-        "first": say("damage") if where.way is not None else say("restorer"),
-        "columns": [
-            {
-                "title": m["title"] + (f" ({m['unit']})" if m["unit"] else ""),
-                "arrow": ARROWS[m["direction"]],
-                "spoken": say(f"better_{m['direction']}"),
-                "what": m["what"],
-            }
-            for m in having
-        ],
-        "rows": [
-            {
-                "name": name,
-                "detail": detail,
-                "cells": [_cell(one, m["key"], marked=where.way is None) for m in having],
-            }
-            for name, detail, one in lines
-        ],
-        "notes": [*known["notes"], *_spread(known)],
-        "sheets": {
-            kind: {"href": address(desk, place), "name": f"{folder}-{place.rpartition('/')[2]}"}
-            for kind, place in board.sheets.items()
-        }
-        or None,
-    }
-
-
-def _cell(one: Mapping[str, Any], key: str, *, marked: bool) -> dict[str, Any]:
-    number = one["numbers"].get(key)
-    return {"text": "" if number is None else f"{number:.4g}", "best": marked and key in one["best"]}
-
-
-def _spread(known: Mapping[str, Any]) -> Sequence[str]:
-    """Say how alike the results of each restorer are, of one face under several damages."""
-    told = [
-        f"{way['title']} {spread:.3f}"
-        for way, spread in zip(known["ways"], known["spread"], strict=False)
-        if spread is not None
-    ]
-    return [say("spread", told=", ".join(told))] if told else []

@@ -64,6 +64,11 @@ def joined(*forms: Form) -> Form:
     return Form({name: control for form in forms for name, control in form.controls.items()})
 
 
+def shown(does: bool) -> Any:
+    """Give an update that shows a control, or hides one that does nothing; hidden, it keeps its value."""
+    return gr.update(visible=True if does else "hidden")
+
+
 def _control(field: Field[Any], known: Choice, name: str) -> Component:
     shared: dict[str, Any] = {
         "value": field.default,

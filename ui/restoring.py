@@ -112,14 +112,21 @@ def show(desk: Desk, view: View, follower: Follower) -> dict[str, Any]:
     if job is not None and _runs(job):
         return {"running": True, **progress_of(job, follower)}
     end = end_of(job) if job is not None and not desk.job_read else ""
-    asks = bool(view.person) and ready(view) and not desk.consented
     return {
         "running": False,
-        "consent": f"{say('consent_by_restoring', name=view.person)} {say('consent_note')}" if asks else "",
+        "consent": consent_of(desk, view) if ready(view) else "",
         "hint": _missing(view) or ("" if view.result or job is not None else say("ready_new")),
         "notice": end,
         "bad": job is not None and job.state == "failed",
     }
+
+
+def consent_of(desk: Desk, view: View) -> str:
+    """Give what pressing a button says of the person's photos; "" once it was said, and where nobody's are used."""
+    used = bool(view.person) and any(reference.used for reference in view.references)
+    if not used or desk.consented:
+        return ""
+    return f"{say('consent_by_restoring', name=view.person)} {say('consent_note')}"
 
 
 def connect(drawn: Drawn, desk: Desk, page: Page, recipes: Sequence[str]) -> None:
@@ -227,7 +234,7 @@ def priors_shown(found: Sequence[Sequence[str]]) -> Any:
 def knobs_shown(drawn: Drawn, prior: str, weights: Path) -> list[Any]:
     """Give updates that show the knobs of the form that do something with a prior, in the form's order."""
     idle = without_effect(prior, weights)
-    return [gr.update(visible="hidden" if name in idle else True) for name in drawn.form.controls]
+    return [forms.shown(name not in idle) for name in drawn.form.controls]
 
 
 def _runs(job: Job | None) -> bool:

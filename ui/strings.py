@@ -296,6 +296,7 @@ WORDS: dict[str, str] = {
     "compare_empty_hint": "Choose restorers, then Compare.",
     "part_of": "{name}, {n} of {m}",
     "all_damages": "{name}, all damages",
+    "some_damages": "{name}, the first {n} of {m} damages",
     "given": "Given",
     "truth": "Truth",
     "comparison": "Numbers",

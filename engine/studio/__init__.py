@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from engine.jobs import Event, Job, Runner
 from engine.studio import preparing, work
 from engine.studio.finish import Finish, Output, finish_json, output_json
 from engine.studio.preparing import Asked
-from engine.workspace import Workspace, new_id
+from engine.workspace import Workspace, new_id, trash
 
 if TYPE_CHECKING:
     from engine.people import AddOutcome, Library, Person
@@ -131,27 +132,27 @@ class Studio:
         Raises:
             EngineError: the photo cannot be read; no job was begun.
         """
-        kept = self._into_run(photo, person)
-        return self.runner.start(
-            "restore" if variations == 1 else "vary",
-            {
-                **self._common(),
-                **self._who(person),
-                "prior": prior,
-                "count": variations,
-                "photo": str(kept),
-                "name": photo.name,
-                "out": str(kept.parent),
-                "restorer": restorer,
-                "options": dict(options or {}),
-                "recipe": recipe,
-                "seed": seed,
-                "face": face,
-                "chosen": dict(chosen) if chosen is not None else None,
-                "finish": finish_json(finish or Finish()),
-                "output": output_json(output or Output()),
-            },
-        )
+        with self._in_run(photo, person) as kept:
+            return self.runner.start(
+                "restore" if variations == 1 else "vary",
+                {
+                    **self._common(),
+                    **self._who(person),
+                    "prior": prior,
+                    "count": variations,
+                    "photo": str(kept),
+                    "name": photo.name,
+                    "out": str(kept.parent),
+                    "restorer": restorer,
+                    "options": dict(options or {}),
+                    "recipe": recipe,
+                    "seed": seed,
+                    "face": face,
+                    "chosen": dict(chosen) if chosen is not None else None,
+                    "finish": finish_json(finish or Finish()),
+                    "output": output_json(output or Output()),
+                },
+            )
 
     def start_batch(
         self,
@@ -234,37 +235,42 @@ class Studio:
         Raises:
             EngineError: the photo cannot be read; no job was begun.
         """
-        kept = self._into_run(photo, person)
-        return self.runner.start(
-            "compare",
-            {
-                **self._common(),
-                "photo": str(kept),
-                "name": name or photo.name,
-                "out": str(kept.parent / "comparison"),
-                "ways": [asdict(way) for way in ways],
-                "damages": [damage if isinstance(damage, str) else dict(damage) for damage in damages],
-                "truth": self._kept_truth(truth, kept.parent),
-                "prior": prior,
-                "person": person,
-                "recipe": recipe,
-                "seed": seed,
-                "face": face,
-                "chosen": dict(chosen) if chosen is not None else None,
-            },
-        )
+        with self._in_run(photo, person) as kept:
+            return self.runner.start(
+                "compare",
+                {
+                    **self._common(),
+                    "photo": str(kept),
+                    "name": name or photo.name,
+                    "out": str(kept.parent / "comparison"),
+                    "ways": [asdict(way) for way in ways],
+                    "damages": [damage if isinstance(damage, str) else dict(damage) for damage in damages],
+                    "truth": self._kept_truth(truth, kept.parent),
+                    "prior": prior,
+                    "person": person,
+                    "recipe": recipe,
+                    "seed": seed,
+                    "face": face,
+                    "chosen": dict(chosen) if chosen is not None else None,
+                },
+            )
 
-    def _into_run(self, photo: Path, person: str | None) -> Path:
-        """Copy a photo into a new run folder, and give the copy.
+    @contextmanager
+    def _in_run(self, photo: Path, person: str | None) -> Generator[Path]:
+        """Copy a photo into a new run folder, and give the copy; no folder is left where no job is begun on it.
 
         Raises:
             EngineError: the photo cannot be read, or there is no such person; nothing was made.
         """
         images.read_photo(photo)  # a bad file is refused here, before a worker is bothered
         run = self.new_run(person)
-        kept = run / photo.name  # by its own name, which sentences and the provenance say
-        shutil.copyfile(photo, kept)
-        return kept
+        try:
+            kept = run / photo.name  # by its own name, which sentences and the provenance say
+            shutil.copyfile(photo, kept)
+            yield kept
+        except BaseException:
+            trash(run)
+            raise
 
     @staticmethod
     def _kept_truth(truth: Path | None, run: Path) -> str:

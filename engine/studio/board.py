@@ -132,6 +132,8 @@ class Board:
             name=name,
             prior=prior,
         )
+        if person is not None:
+            self.desk.consent(person)
         with self._lock:
             self._job, self._at = job.id, 0
         return job

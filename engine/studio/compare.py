@@ -410,9 +410,11 @@ def _sheets(out: Path, known: Mapping[str, Any], pictures: Mapping[Any, images.P
     rows: list[tuple[str, list[images.Pixels | None]]] = []
     for n, row in enumerate(known["rows"]):
         faces = [pictures[n, "given"], *(pictures[n, k] for k in range(len(ways))), pictures[n, "truth"]]
-        rows.append((row["damage"], faces if row["truth"] else faces[:-1]))
+        name = row["damage"]
+        rows.append((name[:1].upper() + name[1:], faces if row["truth"] else faces[:-1]))
     titles = ["Given", *(way["title"] for way in ways), *(["Truth"] if known["rows"][0]["truth"] else [])]
-    under = ["", *(way["settings"] for way in ways), ""][: len(titles)]
+    # A restorer without a knob has no settings at all.
+    under = ["", *(way["settings"] or ("Usual settings" if way["options"] else "") for way in ways), ""][: len(titles)]
     sheets = {"plain": "sheet.png", "settings": "sheet-settings.png"}
     write_sheet(out / sheets["plain"], titles, rows)
     write_sheet(out / sheets["settings"], titles, rows, under=under, foot=_foot(known))

@@ -14,7 +14,6 @@ from typing import Any
 from engine import images
 from engine.errors import EngineError
 from engine.jobs import Event, Job, NoSuchJob
-from engine.studio import consent
 from engine.studio.batch import photos_in
 from engine.studio.desk import Desk, NothingToRestore
 from engine.studio.exporting import named
@@ -163,7 +162,7 @@ class Pile:
                     run.rename(self._gathered)  # nothing of what was dropped is lost
                     raise
             self._job = job.id
-        consent.give(studio.workspace.people / person.id)  # the page says so beside the button
+        self.desk.consent(person)
         return job
 
     def stop(self) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from engine.prior.places import MANIFEST, SHIPPED
+from engine.restorers import RestorerInfo, find
 
 log = logging.getLogger(__name__)
 
 FILE = "sliders.json"
+MEASURED = "dual-pivot"
+"""The restorer whose knobs are measured."""
 UNSEEN = 0.25
 """Mean change of a face, of 255, below which nobody sees that a knob was moved: half of what eight bits round off."""
 
@@ -43,6 +47,15 @@ def without_effect(prior: str, weights: Path) -> frozenset[str]:
         log.warning("%s cannot be read, so all knobs are shown: %s", file, error)
         return frozenset()
     return frozenset(known) if file.parent != SHIPPED or of == _shipped() else frozenset()
+
+
+def shared(info: RestorerInfo) -> frozenset[str]:
+    """Give the names of the knobs of a restorer for which it counts what was measured.
+
+    Those are the very same knobs as of the restorer that was measured; other networks have knobs of the same names.
+    """
+    measured = {field.name: field for field in fields(find(MEASURED).options)}
+    return frozenset(field.name for field in fields(info.options) if measured.get(field.name) is field)
 
 
 def _shipped() -> dict[str, str]:

@@ -204,7 +204,7 @@ class Desk:
             prior=prior,
             variations=variations,
         )
-        consent.give(self.studio.workspace.people / person.id)  # the page says so beside the button
+        self.consent(person)
         knobs: dict[str, Any] = {"options": dict(options), "recipe": recipe, "seed": seed}
         knobs |= {"finish": dict(finish or {}), "prior": prior, "variations": variations}
         with self._clerk.lock:
@@ -216,6 +216,10 @@ class Desk:
     def person(self) -> Person | None:
         """Who is on the desk; None when there is nobody."""
         return self._references.person()
+
+    def consent(self, person: Person) -> None:
+        """Note that the photos of somebody may be used; the page says so beside each button that begins with them."""
+        consent.give(self.studio.workspace.people / person.id)
 
     @property
     def consented(self) -> bool:
