@@ -146,7 +146,7 @@ def test_of_two_pages_that_start_at_once_one_starts_and_the_other_is_told(
     at = time.time() * 1000 + 1500
     for page in tabs:
         page.evaluate("at => { setTimeout(() => document.querySelector('#restore').click(), at - Date.now()); }", at)
-    told = "Another job (restore) is still running. Wait until it is done, or stop it first."
+    told = "A restoration is still running. Wait until it is done, or stop it first."
     until(lambda: any(page.get_by_text(told).is_visible() for page in tabs), opened)
     for page in tabs:
         page.locator("#viewer .lk-facts").wait_for(timeout=300 * SECONDS)

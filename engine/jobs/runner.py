@@ -78,13 +78,16 @@ class Runner:
     All methods may be called from any thread.
     """
 
-    def __init__(self, folder: Path, work: Work, *, logs: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, work: Work, *, logs: Path | None = None, titles: Mapping[str, str] | None = None
+    ) -> None:
         """Open a folder of jobs, made if it is not there.
 
         Args:
             folder: of the jobs.
             work: does them, in the worker.
             logs: folder of the logs; None takes `logs` beside the folder.
+            titles: what a job of a kind is called in a sentence, such as "A tuning".
 
         Raises:
             ValueError: `work` cannot be found by the name of its module.
@@ -93,6 +96,7 @@ class Runner:
         self._folder = folder.absolute()
         self._logs = (logs or folder.parent / "logs").absolute()
         self._work = _name_of(work)
+        self._titles = dict(titles or {})
         self._changed = threading.Condition()
         self._busy: str | None = None
         self._tried_again = False
@@ -135,10 +139,9 @@ class Runner:
                     "Close the other one, or try again in a moment."
                 )
             if self._busy is not None:
-                raise Busy(
-                    f"Another job ({self._seen(self._busy).kind}) is still running. "
-                    "Wait until it is done, or stop it first."
-                )
+                kind = self._seen(self._busy).kind
+                title = self._titles.get(kind, f"Another job ({kind})")
+                raise Busy(f"{title} is still running. Wait until it is done, or stop it first.")
             self._write_new(job)
             self._busy, self._tried_again = job.id, False
             self._hand_over(job)

@@ -37,7 +37,7 @@ class Studio:
         self.device = device
         self._lock = self.workspace.lock()
         self._lock.__enter__()
-        self.runner = Runner(self.workspace.jobs, work.work, logs=self.workspace.logs)
+        self.runner = Runner(self.workspace.jobs, work.work, logs=self.workspace.logs, titles=work.TITLES)
         self._library: Library | None = None
 
     def __enter__(self) -> Studio:

@@ -17,6 +17,16 @@ from engine.workspace import Workspace, write_json
 PHOTOS = "photos.json"
 """In the folder of a batch's job: the photos that it goes through."""
 
+TITLES = {
+    "tune": "A tuning",
+    "estimate": "The estimate for a tuning",
+    "restore": "A restoration",
+    "vary": "A restoration",
+    "batch": "The restoration of a folder",
+    "compare": "A comparison",
+}
+"""What a job of each kind is called in a sentence."""
+
 
 def work(kind: str, arguments: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
     """Do one job in the worker process.
