@@ -303,7 +303,7 @@ def many(count: int, scratch: Path) -> list[Row]:
         try:
             with _browser() as page:
                 page.goto(f"{app.address}/#people")
-                page.locator(".lk-people-card").first.wait_for()
+                page.locator(f'.lk-people-entry[data-place="{place}"]').wait_for()
                 opened = [page.evaluate(OPEN, [place, title])]
                 page.evaluate(SEEN)
                 rows += _rows(f"somebody opened, {where}", opened, FIRST_MS)
