@@ -31,7 +31,7 @@ from tests import browser
 from tests.conftest import PERSON, REPOSITORY
 from tests.toys import large_ground
 
-FILE = REPOSITORY / "assets" / "readme" / "speed.json"
+FILE = REPOSITORY / "tests" / "measured" / "speed.json"
 WIDE, HIGH = 4000, 3000
 PANES = 6
 RUNS = 9
