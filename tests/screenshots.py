@@ -44,7 +44,8 @@ def take(folder: Path) -> None:
             page.emulate_media(color_scheme="dark" if name == "dark" else "light")
             page.goto(app.address)
             page.locator("#viewer .lk-facts").wait_for(timeout=60 * SECONDS)
-            page.wait_for_function("[...document.images].every((image) => image.complete)")
+            # What is out of sight is not fetched before it is looked at.
+            page.wait_for_function("[...document.images].every((image) => image.complete || !image.checkVisibility())")
             page.locator("#restore:enabled").wait_for()
             page.wait_for_timeout(0.5 * SECONDS)  # until its colours have changed
             raw = folder / f".{name}.png"
