@@ -97,8 +97,11 @@ SEEN = """async () => {
 }"""
 """Until the first dozen faces were drawn, since the page was asked for."""
 
-ANSWERED = """async (key) => {
-    const told = () => document.querySelector(".lk-people-entry[aria-current=true] small").textContent;
+PRESSED = """async ([key, what]) => {
+    const id = document.querySelector(".lk-pf.lk-active").dataset.id;
+    const told = () => what === "count"
+        ? document.querySelector(".lk-people-entry[aria-current=true] small").textContent
+        : document.getElementById("lk-pf-" + id)?.classList.contains("lk-out");
     const before = told();
     const began = performance.now();
     document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
@@ -107,7 +110,9 @@ ANSWERED = """async (key) => {
     await frame();
     return performance.now() - began;
 }"""
-"""From a key until the app's own count of the faces in use was drawn: the whole way to the app and back."""
+"""From a key until something else was drawn. `face`: the face at the keyboard as used or left out, or at a new place out
+of sight. `count`: the app's own number of faces in use, the whole way to the app and back."""
+
 
 SCROLL = """async () => {
     const scroller = document.querySelector(".lk-people-scroll");
@@ -141,19 +146,6 @@ OPEN = """async ([place, title]) => {
     return performance.now() - began;
 }"""
 """From a click on an entry of the list until what belongs to it was drawn: the whole way to the app and back."""
-
-KEY = """async (key) => {
-    const id = document.querySelector(".lk-pf.lk-active").dataset.id;
-    const out = () => document.getElementById("lk-pf-" + id)?.classList.contains("lk-out");
-    const before = out();
-    const began = performance.now();
-    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
-    const frame = () => new Promise((done) => requestAnimationFrame(done));
-    do await frame(); while (out() === before && performance.now() - began < 30000);
-    await frame();
-    return performance.now() - began;
-}"""
-"""From a key until the face at the keyboard was drawn as used or left out, or is out of sight at its new place."""
 
 
 def make_photos(folder: Path, count: int, seed: int = 0) -> Path:
@@ -281,7 +273,7 @@ def judge(page: Page) -> list[float]:
     page.locator(".lk-pf").first.click()
     took: list[float] = []
     for _ in range(10):
-        took.append(page.evaluate(KEY, "x"))
+        took.append(page.evaluate(PRESSED, ["x", "face"]))
         page.wait_for_timeout(1 * SECONDS)
     return took
 
@@ -348,7 +340,7 @@ def answered(page: Page) -> list[float]:
         if not tile.count():
             continue
         tile.click()
-        took.append(page.evaluate(ANSWERED, key))
+        took.append(page.evaluate(PRESSED, [key, "count"]))
         page.wait_for_timeout(2 * SECONDS)
     return took
 

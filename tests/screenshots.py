@@ -5,6 +5,7 @@ They are taken of the real app with its usual recipe, so it takes about two minu
 
 from __future__ import annotations
 
+import itertools
 import sys
 import tempfile
 from pathlib import Path
@@ -14,12 +15,15 @@ from playwright.sync_api import sync_playwright
 from engine import images
 from tests import browser
 from tests.conftest import PERSON
-from tests.test_screen import SECONDS, App, drop
+from tests.test_screen import SECONDS, App, lay_out
 
 VIEWS = (("light", 1440, 900), ("dark", 1440, 900), ("narrow", 390, 844))
 
 STATES = {"side": "g", "face": "e", "difference": "d", "lens": "dl", "one": "lo", "keys": "?"}
 """States of the viewer, each with the keys that lead to it from the one before."""
+
+TABS = {"People": "people", "Personalize": "personalize", "Compare": "compare", "Models": "models"}
+"""The screens beside Restore, each with what its pictures are called."""
 
 
 def take(folder: Path) -> None:
@@ -31,12 +35,9 @@ def take(folder: Path) -> None:
         running = playwright.chromium.launch(executable_path=browser.find(), args=browser.launch_arguments())
         page = running.new_page(viewport={"width": 1440, "height": 900})
         page.goto(app.address)
-        page.get_by_label("Name").fill("Sample person")
-        page.get_by_label("Name").press("Enter")
-        drop(page, "#references", sorted((PERSON / "references").glob("*.jpg")))
-        page.locator(".lk-face").nth(7).wait_for(timeout=120 * SECONDS)
-        drop(page, "#damaged", [PERSON / "damaged" / "old-02.jpg"])
-        page.locator("#damaged .lk-box").wait_for(timeout=60 * SECONDS)
+        page.set_default_timeout(120 * SECONDS)
+        references = sorted((PERSON / "references").glob("*.jpg"))
+        lay_out(page, "Sample person", references, PERSON / "damaged" / "old-02.jpg")
         page.get_by_role("button", name="Restore", exact=True).click()
         page.locator("#viewer .lk-facts").wait_for(timeout=900 * SECONDS)
         for name, width, height in VIEWS:
@@ -56,7 +57,7 @@ def take(folder: Path) -> None:
             sys.stdout.write(f"{target}: {images.read_photo(target).width} px wide\n")
         page.set_viewport_size({"width": 1440, "height": 900})
         page.emulate_media(color_scheme="light")
-        knobs = page.get_by_role("button", name="Knobs", exact=True)
+        knobs = page.get_by_role("button", name="Knobs")
         knobs.click()
         page.locator("#knob-seed").wait_for()
         page.locator("#knobs").evaluate("knobs => scrollBy(0, knobs.getBoundingClientRect().top - 60)")
@@ -78,10 +79,14 @@ def take(folder: Path) -> None:
         page.get_by_role("button", name="Compare", exact=True).click()
         page.locator("#comparison .lk-sheets").wait_for(timeout=900 * SECONDS)
         page.evaluate("scrollTo(0, 0)")
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(0.5 * SECONDS)
-            page.screenshot(path=folder / f"compare-{scheme}.png")
+        for scheme, (tab, name) in itertools.product(("light", "dark"), TABS.items()):
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            page.get_by_role("tab", name=tab).click()
+            if name == "people":
+                page.locator(".lk-people-entry", has_text="Sample person").click()
+                page.locator(".lk-pf img").first.wait_for()
+            page.wait_for_timeout(1 * SECONDS)
+            page.screenshot(path=folder / f"{name}-{scheme}.png")
         running.close()
         app.stop()
 

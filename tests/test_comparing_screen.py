@@ -13,7 +13,7 @@ import pytest
 
 from engine import images
 from engine.workspace import write_json
-from tests.test_screen import DROP, NAME, SECONDS, App, drop, serious_flaws
+from tests.test_screen import DROP, NAME, SECONDS, App, lay_out, serious_flaws
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -36,12 +36,7 @@ def compared(app: App, browser: Browser, sample_faces: list[Path], sample_damage
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.set_default_timeout(60 * SECONDS)
     page.goto(app.address)
-    page.get_by_label("Name").fill(NAME)
-    page.get_by_label("Name").press("Enter")
-    drop(page, "#references", sample_faces[:2])
-    page.locator(".lk-face").nth(1).wait_for()
-    drop(page, "#damaged", [sample_damaged[0]])
-    page.locator("#damaged .lk-box").wait_for()
+    lay_out(page, NAME, sample_faces[:2], sample_damaged[0])
     page.get_by_role("tab", name="Compare").click()
     page.get_by_label("Damage lab").check()
     page.locator("#lab-presets").get_by_label("Old print").check()

@@ -15,7 +15,7 @@ import pytest
 
 from engine.images import read_photo
 from tests.conftest import REPOSITORY
-from tests.test_screen import SECONDS, App, drop, serious_flaws
+from tests.test_screen import SECONDS, App, drop, lay_out, serious_flaws
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -56,12 +56,7 @@ def varied(app: App, browser: Browser, sample_faces: list[Path], sample_damaged:
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.set_default_timeout(60 * SECONDS)
     page.goto(app.address)
-    page.get_by_label("Name").fill(RUDE)
-    page.get_by_label("Name").press("Enter")
-    drop(page, "#references", sample_faces[:2])
-    page.locator(".lk-face").nth(1).wait_for()
-    drop(page, "#damaged", [sample_damaged[0]])
-    page.locator("#damaged .lk-box").wait_for()
+    lay_out(page, RUDE, sample_faces[:2], sample_damaged[0])
     page.locator("#presets .lk-chip", has_text="Badly damaged").click()
     page.locator("#presets .lk-chip[aria-pressed=true]", has_text="Badly damaged").wait_for()
     page.locator("#knob-variations").get_by_label("2").check()

@@ -21,7 +21,7 @@ from engine.progress import Cancelled, stage
 from engine.restore import Settings, restore_face
 from tests._files import adobe_rgb, deep_waves, display_p3, tiff_file
 from tests._heic import heic
-from tests.test_screen import SECONDS, App, drop
+from tests.test_screen import SECONDS, App, drop, lay_out
 from tests.toys import drawn_face
 
 if TYPE_CHECKING:
@@ -65,12 +65,7 @@ def app(
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.set_default_timeout(60 * SECONDS)
     page.goto(running.address)
-    page.get_by_label("Name").fill(NAME)
-    page.get_by_label("Name").press("Enter")
-    drop(page, "#references", sample_faces[:2])
-    page.locator(".lk-face").nth(1).wait_for()
-    drop(page, "#damaged", [sample_damaged[0]])
-    page.locator("#damaged .lk-box").wait_for()
+    lay_out(page, NAME, sample_faces[:2], sample_damaged[0])
     page.close()
     yield running
     if running.process is not None and running.process.poll() is None:

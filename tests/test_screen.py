@@ -505,6 +505,16 @@ def drop(page: Page, zone: str, files: list[Path]) -> None:
     page.evaluate(DROP, [target.element_handle(), data])
 
 
+def lay_out(page: Page, name: str, references: list[Path], damaged: Path) -> None:
+    """Name a person, and drop their good photos, with a face each, and a damaged one."""
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Name").press("Enter")
+    drop(page, "#references", references)
+    page.locator(".lk-face").nth(len(references) - 1).wait_for()
+    drop(page, "#damaged", [damaged])
+    page.locator("#damaged .lk-box").wait_for()
+
+
 def serious_flaws(page: Page) -> list[str]:
     """What axe finds on the page as it stands that keeps somebody from using it."""
     from axe_playwright_python.sync_playwright import Axe
