@@ -19,11 +19,12 @@ function svg(tag, fields, text = "") {
   return made;
 }
 
-// Round numbers that lie in a range, some four of them.
+// Round numbers that lie in a range, as few as three where that can be.
 function ticks(low, high) {
   const raw = (high - low) / 3 || 1;
   const size = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((k) => k * size).find((one) => one >= raw) || raw;
+  const within = (step) => Math.floor(high / step + 1e-6) - Math.ceil(low / step) + 1;
+  const step = [10, 5, 2, 1].map((k) => k * size).find((one) => within(one) >= 3) || size;
   const found = [];
   for (let at = Math.ceil(low / step) * step; at <= high + step * 1e-6; at += step) found.push(at);
   return found;
