@@ -40,7 +40,8 @@ def look_at(detector: FaceDetector, file: Path) -> Seen | AddOutcome:
         return _refused(file, "unreadable", str(error))
     except OSError as error:
         return _refused(file, "unreadable", f"{file.name} cannot be read: {error.strerror}. Copy it again.")
-    faces = detector.find(photo.pixels)
+    pixels = photo.pixels  # made anew at each call
+    faces = detector.find(pixels)
     if not faces:
         return _refused(
             file,
@@ -48,7 +49,6 @@ def look_at(detector: FaceDetector, file: Path) -> Seen | AddOutcome:
             f"No face found in {file.name} ({photo.width} x {photo.height} px). "
             "Use a photo in which the face is upright, looks at the camera and is at least 60 px wide.",
         )
-    pixels = photo.pixels
     taken = images.year_of(photo.exif) if photo.exif is not None else None
     return Seen(file, digest, tuple(measured(pixels, face) for face in faces), taken)
 
