@@ -110,8 +110,8 @@ PRESSED = """async ([key, what]) => {
     await frame();
     return performance.now() - began;
 }"""
-"""From a key until something else was drawn. `face`: the face at the keyboard as used or left out, or out of sight at its
-new place. `count`: the app's own number of faces in use, the whole way to the app and back."""
+"""From a key until something else was drawn. `face`: the face at the keyboard as used, left out or moved out of sight.
+`count`: the app's own number of faces in use, the whole way to the app and back."""
 
 SCROLL = """async () => {
     const scroller = document.querySelector(".lk-people-scroll");
