@@ -21,7 +21,7 @@ from engine.progress import Cancelled, stage
 from engine.restore import Settings, restore_face
 from tests._files import adobe_rgb, deep_waves, display_p3, tiff_file
 from tests._heic import heic
-from tests.test_screen import SECONDS, App, drop, lay_out
+from tests.test_screen import SECONDS, App, drop, lay_out, open_knobs
 from tests.toys import drawn_face
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def test_of_two_pages_that_start_at_once_one_starts_and_the_other_is_told(
 def test_a_stop_ends_the_work_within_a_step(app: App, opened: Page) -> None:
     page = opened
     before = set(jobs_of(app))
-    page.get_by_role("button", name="Knobs").click()
+    open_knobs(page)
     for knob, value in (("steps", "100"), ("seed", "77")):
         field = page.locator(f"#knob-{knob} input").first
         field.fill(value)

@@ -246,7 +246,7 @@ def test_a_second_result_is_added_and_the_first_comes_back_with_its_settings(see
     page = browser_page
     page.goto(seen.app.address)
     page.locator("#viewer .lk-facts").wait_for()
-    page.get_by_role("button", name="Knobs").click()
+    open_knobs(page)
     seed = page.locator("#knob-seed input")
     seed.fill("5")
     seed.press("Tab")
@@ -273,7 +273,7 @@ def test_blend_is_seen_at_once_and_downloaded_without_restoring_again(
     jobs = sorted((seen.app.home / "jobs").glob("job-*"))
     page.goto(seen.app.address)
     page.locator("#viewer .lk-facts").wait_for()
-    page.get_by_role("button", name="Knobs").click()
+    open_knobs(page)
     blend = page.locator("#knob-blend input[type=range]")
     after = page.locator("#viewer [data-pane='1'] [data-layer=own] img").first
     was = after.get_attribute("src")
@@ -294,7 +294,7 @@ def test_blend_is_seen_at_once_and_downloaded_without_restoring_again(
     assert np.array_equal(read_photo(tmp_path / "blended.png").samples, read_photo(sample_damaged[0]).samples)
     page.reload()  # the knob stands as it was left, and so does the picture
     page.locator("#viewer .lk-facts").wait_for()
-    page.get_by_role("button", name="Knobs").click()
+    open_knobs(page)
     assert blend.input_value() == "0"
     blend.press("End")
     page.wait_for_function(
@@ -503,6 +503,13 @@ def drop(page: Page, zone: str, files: list[Path]) -> None:
     target = page.locator(f"{zone} .lk-step")
     target.wait_for()
     page.evaluate(DROP, [target.element_handle(), data])
+
+
+def open_knobs(page: Page) -> None:
+    """Open the knobs and wait until they are drawn: a key pressed before, within the same frames, is lost."""
+    page.get_by_role("button", name="Knobs").click()
+    page.locator("#knob-seed input").wait_for()
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 500)))")
 
 
 def lay_out(page: Page, name: str, references: list[Path], damaged: Path) -> None:
