@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,7 @@ def show(desk: PeopleDesk) -> dict[str, Any]:
         "people": [_person(one) for one in view.people],
         "subjects": {subject: say(f"subject_{subject}") for subject in SUBJECTS},
         "unsorted": view.unsorted,
-        "sections": [_section(section, labels) for section in view.sections],
-        "faces": [_face(face) for face in view.faces],
+        "grid": _grid(view, labels),
         "advice": advice(view.advice) if view.advice is not None and person is not None else "",
         "level": view.advice.level if view.advice is not None else "",
         "undo": done("undo_of", view.undo),
@@ -177,6 +177,15 @@ def _person(person: ShownPerson) -> dict[str, Any]:
         "status": say("references_status", used=person.used, all=person.all) if person.all else say("people_no_photo"),
         "holds": holds,
     }
+
+
+def _grid(view: PeopleView, labels: Mapping[str, str]) -> str:
+    """Give sections and faces as one piece of JSON text.
+
+    Gradio's page makes every entry of a value one to be watched, which takes it half a second with thousands of faces.
+    """
+    sections = [_section(section, labels) for section in view.sections]
+    return json.dumps({"sections": sections, "faces": [_face(face) for face in view.faces]})
 
 
 def _section(section: Section, labels: Mapping[str, str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ const scroller = find(".lk-people-scroll");
 const why = find(".lk-people-why");
 let value = {};
 let faces = new Map();
+let sections = [];
 let copying = "";
 let revision = null;
 let waiting = 0;
@@ -103,13 +104,15 @@ function show() {
     const moved = place !== value.place;
     revision = value.revision;
     place = value.place;
-    faces = new Map((value.faces || []).map((row) => [row[0], faceOf(row)]));
+    const given = JSON.parse(value.grid || "{}");
+    sections = given.sections || [];
+    faces = new Map((given.faces || []).map((row) => [row[0], faceOf(row)]));
     drawList();
     drawHead();
     drawWall();
     if (moved) scroller.scrollTop = 0;
     scroller.hidden = !faces.size;
-    grid.show(value.sections || [], faces);
+    grid.show(sections, faces);
   }
   drawEmpty();
   photos.show();
@@ -293,7 +296,7 @@ function drawSectionHead(section, frame) {
     list: "lk-people-known",
   });
   // The section may have grown since this was drawn.
-  const now = () => ((value.sections || []).find((one) => one.key === section.key && one.kind === section.kind) || section).ids;
+  const now = () => (sections.find((one) => one.key === section.key && one.kind === section.kind) || section).ids;
   const give = () => named(who.value, now());
   who.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;

@@ -50,7 +50,12 @@ class Places:
 
     def ids(self, place: str) -> frozenset[str]:
         """Give the ids of all faces that lie in a place."""
-        return frozenset(file.stem for file in (self.folder(place) / "references").glob("[!.]*.json"))
+        try:
+            with os.scandir(self.folder(place) / "references") as entries:
+                names = [entry.name for entry in entries]
+        except FileNotFoundError:
+            return frozenset()
+        return frozenset(name[: -len(".json")] for name in names if name.endswith(".json") and name[0] != ".")
 
     def all_ids(self, people: Iterable[str]) -> frozenset[str]:
         """Give the ids of all faces that lie with nobody yet or with some people."""

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from engine import images
+from engine.studio.lettering import lettering
 
 GREY = (0.16, 0.16, 0.16)
 GAP = 8
 LINE = 20
 MARGIN = 12
+LETTERS = 13
+"""Their size, px."""
 TEXT, SOFT = (235, 235, 235), (175, 175, 175)
 
 
@@ -38,7 +41,7 @@ def write_sheet(
     Raises:
         NotSaved: the disk does not allow it.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     size = next(face.shape[0] for _, faces in rows for face in faces if face is not None)
     letters = max(8, (size - 4) // 7)
@@ -69,8 +72,8 @@ def write_sheet(
         written.append((MARGIN, top, foot, SOFT))
     picture = Image.fromarray(images.to_uint8(canvas))
     pen: Any = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(13)
-    for left, above, text, colour in written:
+    font, texts = lettering([text for _, _, text, _ in written], LETTERS)
+    for (left, above, _, colour), text in zip(written, texts, strict=True):
         pen.text((left, above), text, fill=colour, font=font)
     path.unlink(missing_ok=True)
     return images.save_photo(images.from_uint8(np.asarray(picture)), path)

@@ -43,6 +43,9 @@ MANY = 400
 """Faces that take longer to compare than one waits for; they are shown before."""
 VERDICTS_SECONDS = 0.3
 """How long an answer may wait for the verdicts; so those of some hundred faces come with it."""
+PAUSE_SECONDS = 0.4
+"""How long comparing that many waits: the answer goes first, and keys pressed in a row are followed by one comparison.
+"""
 WORDS: dict[str, Overruled | None] = {"keep": "keep", "reject": "reject", "": None}
 
 
@@ -272,14 +275,15 @@ class PeopleDesk:
                 with self._lock:
                     self._judged = max(self._judged, changes)
 
-    def refresh_soon(self) -> Future[None] | None:
-        """Put it together in the background; None when the desk is closed."""
+    def refresh_soon(self, pause: float = 0.0) -> Future[None] | None:
+        """Put it together in the background, after a pause in seconds; None when the desk is closed."""
         with self._lock:
             if self._next is None:
-                self._next = self._background.do("verdicts", self._refresh_next)
+                self._next = self._background.do("verdicts", lambda: self._refresh_next(pause))
             return self._next
 
-    def _refresh_next(self) -> None:
+    def _refresh_next(self, pause: float) -> None:
+        time.sleep(pause)
         with self._lock:
             self._next = None  # what is done from here on needs another one
         self.refresh()
@@ -290,7 +294,7 @@ class PeopleDesk:
             self._changes += 1
             self._view = replace(self._as_stored(self._view), revision=self._view.revision + 1)
             many = len(self._view.faces) >= MANY
-        judged = self.refresh_soon()
+        judged = self.refresh_soon(PAUSE_SECONDS if many else 0.0)
         if judged is not None and not many:
             wait([judged], timeout=VERDICTS_SECONDS)
 
