@@ -154,7 +154,7 @@ def test_a_restorer_without_its_files_is_marked_and_says_how_to_get_them(compare
 
 def test_knobs_that_do_nothing_with_the_chosen_prior_are_on_neither_screen(compared: App, browser_page: Page) -> None:
     page, weights = browser_page, compared.home / "weights"
-    idle = [{"knob": name, "works": False, "finish": False} for name in ("guide_strength", "start", "words")]
+    idle = [{"knob": name, "works": False, "finish": False} for name in ("guide_strength", "start", "steps")]
     (weights / "measured" / "diffbir-v1-face").mkdir(parents=True)
     write_json(weights / "measured" / "diffbir-v1-face" / "sliders.json", {"prior": {"sha256": {}}, "rows": idle})
     (weights / "diffbir-v1-face-full" / "unet").mkdir(parents=True)  # what a prior that is ready is known by
@@ -167,7 +167,7 @@ def test_knobs_that_do_nothing_with_the_chosen_prior_are_on_neither_screen(compa
         page.locator("#compare-dual-pivot-auto").wait_for()
         page.locator("#compare-difface-start").wait_for()  # another network's, for which nothing was measured
         for way in ("dual-pivot", "diffbir"):
-            for name in ("start", "words"):
+            for name in ("start", "steps"):
                 found[f"{way} {name}"] = page.locator(f"#compare-{way}-{name}").is_visible()
         return found
 

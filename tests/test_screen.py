@@ -305,6 +305,22 @@ def test_blend_is_seen_at_once_and_downloaded_without_restoring_again(
     assert sorted((seen.app.home / "jobs").glob("job-*")) == jobs
 
 
+def test_a_page_whose_first_answer_is_lost_says_so_and_offers_to_reload(seen: Seen, browser_page: Page) -> None:
+    page = browser_page
+    lost: list[Route] = []
+    page.route("**/gradio_api/run/**", lambda route: lost.append(route))  # never answered
+    page.clock.install()
+    page.goto(seen.app.address)
+    page.locator("#top .lk-theme").wait_for()
+    page.clock.fast_forward(20 * SECONDS)
+    page.get_by_role("alert").get_by_text("has not answered yet").wait_for()
+    assert lost
+    page.unroute_all(behavior="ignoreErrors")
+    page.get_by_role("button", name="Reload the page").click()
+    page.locator("#viewer .lk-facts").wait_for()
+    assert "Nothing leaves" in page.locator(".lk-device").inner_text()
+
+
 def test_an_answer_that_comes_late_leaves_nothing_old_standing(seen: Seen, browser_page: Page) -> None:
     page, other = browser_page, browser_page.context.new_page()
     for one in (page, other):

@@ -131,6 +131,8 @@ WORDS: dict[str, str] = {
     "left_minutes": "about {n} min left",
     "left_hours": "about {n} h left",
     "stopped": "Stopped. Nothing was lost: Restore goes on where it was.",
+    "no_first_answer": "Likeness has not answered yet.",
+    "reload": "Reload the page",
     "bug": "Something broke; the log is at {log}",
     "bug_without_log": "Something broke, and the log of it could not be found.",
     # The viewer.

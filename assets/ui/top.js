@@ -1,12 +1,21 @@
 // The bar: which screen is to be seen, what the machine is, light or dark. The screen stands in the address, so that a
 // reload or a second window shows the same one.
-const { theme } = window.likeness;
+const { make, theme } = window.likeness;
+const words = props.words;
+const FIRST_ANSWER_MS = 15000;
 const line = element.querySelector(".lk-device");
 const tabs = [...element.querySelectorAll("[role=tab]")];
 const first = element.querySelector("[data-first]").dataset.screen;
 const show = () => {
   line.textContent = props.value || "";
 };
+
+// The page asks for everything once, and from then on for what is new: without that first answer nothing ever comes.
+setTimeout(() => {
+  if (props.value) return;
+  const again = make("button", { type: "button", class: "lk-button", text: words.reload, onclick: () => location.reload() });
+  line.replaceChildren(make("span", { role: "alert", text: words.no_first_answer + " " }), again);
+}, FIRST_ANSWER_MS);
 
 function turn() {
   const wanted = location.hash.slice(1);

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 VERSION = 2
 STRONGEST = 1.5
-"""Highest strength; beyond it faces fall apart before they come nearer."""
+"""Highest strength. Faces come nearer to the person up to 1, and fall apart beyond this."""
 
 
 class BadTunedModel(EngineError):
