@@ -26,8 +26,8 @@ class DualPivotOptions(DiffusionOptions):
     identity: float = option(
         1.0,
         "Identity strength",
-        "How much of the person's tuning is used: 0 is the blind prior, 1 as tuned. Up to there the face comes nearer to "
-        "the references; above, what was learnt is exaggerated.",
+        "How much of the person's tuning is used: 0 is the blind prior, 1 as tuned. Up to there the face comes nearer "
+        "to the references; above, what was learnt is exaggerated.",
         low=0.0,
         high=1.5,
         step=0.05,
