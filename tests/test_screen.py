@@ -305,6 +305,24 @@ def test_blend_is_seen_at_once_and_downloaded_without_restoring_again(
     assert sorted((seen.app.home / "jobs").glob("job-*")) == jobs
 
 
+def test_who_the_face_may_be_is_suggested_with_the_distance_and_taken_by_a_click(
+    seen: Seen, browser_page: Page
+) -> None:
+    page = browser_page
+    page.goto(seen.app.address)
+    told = page.locator("#damaged .lk-likely")
+    told.get_by_text(re.compile(r"^It fits .+: distance 0\.\d\d, lower is nearer\. No proof of identity\.$")).wait_for()
+    assert not told.get_by_role("button").is_visible()
+    name = page.get_by_label("Name").input_value()
+    page.get_by_label("Name").fill("Somebody new")
+    page.get_by_label("Name").press("Enter")
+    page.locator("#references [data-answer=new]").click()
+    told.get_by_text(f"This may be {name}: distance 0.").wait_for()
+    told.get_by_role("button", name=f"Take {name}").press("Enter")
+    page.wait_for_function("name => document.querySelector('#lk-name').value === name", arg=name)
+    told.get_by_text("It fits").wait_for()
+
+
 def test_a_page_whose_first_answer_is_lost_says_so_and_offers_to_reload(seen: Seen, browser_page: Page) -> None:
     page = browser_page
     lost: list[Route] = []

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from engine.studio.desk import Desk
-from engine.studio.view import DamagedPhoto, View
+from engine.studio.view import DamagedPhoto, Likely, View
 from ui.follow import Page, address
 from ui.parts import part
 from ui.strings import say
@@ -30,6 +30,7 @@ def show(desk: Desk, view: View) -> dict[str, Any]:
         "busy": say("looking_for_face") if view.photo_coming else "",
         "notices": notices,
         "photo": _photo(desk, photo) if photo is not None else None,
+        "likely": _likely(view.likely),
     }
 
 
@@ -50,7 +51,16 @@ def connect(drawn: gr.HTML, viewer: gr.HTML, desk: Desk, page: Page) -> None:
         page.on(place.chosen, chosen)
     page.on(viewer.painted, lambda event: desk.brush(list(event.strokes)))
     page.on(viewer.marked, lambda event: desk.mark_face([(float(x), float(y)) for x, y in event.points]))
+    page.on(drawn.taken, lambda event: desk.take_likely())
     page.on(drawn.read, lambda event: desk.forget_notice("photo", int(event.index)))
+
+
+def _likely(likely: Likely | None) -> dict[str, str]:
+    """Give whom the face may show, and what the button that takes them says; "" where they are on the desk."""
+    if likely is None:
+        return {"text": "", "take": ""}
+    told = say("likely_here" if likely.here else "likely", who=likely.person, distance=f"{likely.distance:.2f}")
+    return {"text": told, "take": "" if likely.here else say("likely_take", who=likely.person)}
 
 
 def _found(photo: DamagedPhoto) -> str:

@@ -25,6 +25,12 @@ function show() {
   find(".lk-notices").replaceChildren(
     ...(value.notices || []).map((text, index) => notice(text, words.close, () => trigger("read", { index }))),
   );
+  const likely = value.likely || {};
+  const take = find(".lk-likely button");
+  find(".lk-likely").hidden = !photo || !likely.text;
+  find(".lk-likely span").textContent = likely.text || "";
+  take.textContent = likely.take || "";
+  take.hidden = !likely.take;
   showBusy();
 }
 
@@ -53,7 +59,8 @@ function boxOf(face) {
   return box;
 }
 
-find(".lk-link").addEventListener("click", () => input.click());
+find(".lk-photo-line .lk-link").addEventListener("click", () => input.click());
+find(".lk-likely button").addEventListener("click", () => trigger("taken", {}));
 const taking = takeIn({
   zone: element.closest("#damaged"),
   input,

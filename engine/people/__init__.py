@@ -25,6 +25,7 @@ from engine.people.library import (
 from engine.people.names import LONGEST_NAME, NameRefused, called, same_name
 from engine.people.places import BIN, UNSORTED, FaceNotMoved, Places
 from engine.people.reference import (
+    IDENTITY_SIZE,
     SUBJECTS,
     TOKEN,
     AddOutcome,
@@ -39,12 +40,13 @@ from engine.people.reference import (
     Verdict,
     measured,
 )
-from engine.people.sorting import Group, Sorting, SortingRefused, misfits
+from engine.people.sorting import Group, Sorting, SortingRefused, misfits, nearest_of, used_faces
 from engine.people.verdicts import BLURRED, SOMEBODY_ELSE, TOO_SMALL_PX, TURNED_AWAY, judge, leave_out, poor
 
 __all__ = [
     "BIN",
     "BLURRED",
+    "IDENTITY_SIZE",
     "LONGEST_NAME",
     "SOMEBODY_ELSE",
     "SUBJECTS",
@@ -84,7 +86,9 @@ __all__ = [
     "leave_out",
     "measured",
     "misfits",
+    "nearest_of",
     "poor",
     "same_name",
     "take_in",
+    "used_faces",
 ]

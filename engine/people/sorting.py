@@ -7,12 +7,13 @@ by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.errors import EngineError
+from engine.faces import Embedding
 from engine.people.journal import Change, Done, Move, Put
 from engine.people.library import Library, NoSuchReference, shown
 from engine.people.names import NameRefused, check_name, same_name
@@ -66,15 +67,12 @@ class Sorting:
             everybody = list(faces)
             found = groups([face.embedding for face in faces.values()])
             self._groups = (ids, tuple(tuple(everybody[n] for n in group) for group in found))
-        known = {
-            person.id: [face for face in self._library.references(person) if face.used]
-            for person in self._library.list()
-        }
+        known = used_faces(self._library)
         suggested: dict[str, list[str]] = {}
         strangers: list[Group] = []
         for group in self._groups[1]:
             here = [faces[name] for name in group]
-            nearest, away = _nearest(here, known)
+            nearest, away = nearest_of([face.embedding for face in here], known)
             if away <= SOMEBODY_ELSE:
                 suggested.setdefault(nearest, []).extend(group)
             else:
@@ -256,11 +254,15 @@ def misfits(faces: Sequence[Reference]) -> dict[str, float]:
     }
 
 
-def _nearest(group: Sequence[Reference], known: dict[str, list[Reference]]) -> tuple[str, float]:
-    """Give who of the known people a group is nearest to, and how near; infinitely far from nobody."""
-    rows = [face.embedding for face in group]
+def used_faces(library: Library) -> dict[str, list[Reference]]:
+    """Give the faces of everybody that are used, by the person's id. Raises as `Library.references`."""
+    return {person.id: [face for face in library.references(person) if face.used] for person in library.list()}
+
+
+def nearest_of(group: Sequence[Embedding], known: Mapping[str, Sequence[Reference]]) -> tuple[str, float]:
+    """Give which of some people, by id, a group of faces is nearest to, and how near; infinitely far from nobody."""
     away = {
-        person: float(mean_distances(rows, [face.embedding for face in faces]).mean())
+        person: float(mean_distances(group, [face.embedding for face in faces]).mean())
         for person, faces in known.items()
         if faces
     }

@@ -46,6 +46,18 @@ class DamagedPhoto:
 
 
 @dataclass(frozen=True)
+class Likely:
+    """Who of the known people the face to restore is nearest to; a suggestion, and no proof."""
+
+    person: str
+    """As they are called in the list of people."""
+    distance: float
+    """Mean dlib distance to their used faces."""
+    here: bool
+    """Whether they are on the desk already."""
+
+
+@dataclass(frozen=True)
 class ShownReference:
     """One face of the person with its verdict."""
 
@@ -157,6 +169,8 @@ class View:
     tries: tuple[ShownTry, ...] = ()
     """All results of the photo, oldest first."""
     glimpse: ShownGlimpse | None = None
+    likely: Likely | None = None
+    """None where the face is near to nobody known."""
     uncertainty: ShownUncertainty | None = None
     """Of the shown result; None where it was not found out."""
     source: str = ""

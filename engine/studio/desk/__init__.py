@@ -28,7 +28,7 @@ from engine.studio.desk.references import References
 from engine.studio.desk.results import Results
 from engine.studio.exporting import export, named
 from engine.studio.finish import finish_from, knobs_of, read_finish
-from engine.studio.view import View
+from engine.studio.view import Likely, View
 from engine.workspace import FileRefused, new_id, trash
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Desk:
         self._clear_cache()
         self._clerk = Clerk(studio.workspace)
         self._references = References(studio, self._clerk, self.previews)
-        self._damaged = Damaged(self._clerk, self.previews)
+        self._damaged = Damaged(self._clerk, self.previews, studio.people)
         self._results = Results(studio, self._clerk, self.previews)
         self._saved = ("", "")
         self.when_forgotten: list[Callable[[frozenset[str]], None]] = []
@@ -108,6 +108,20 @@ class Desk:
     def look_again(self) -> None:
         """Begin to lay the faces of the person out anew, since somebody else changed them."""
         self._references.begin()
+        self._damaged.look_who()
+
+    def take_likely(self) -> None:
+        """Put whom the face to restore is nearest to on the desk."""
+        likely = self._likely()
+        if likely is not None and not likely.here:
+            self.choose_person(likely.person)
+
+    def _likely(self) -> Likely | None:
+        found, everybody, here = self._damaged.likely(), self.studio.people.list(), self.person
+        person = next((one for one in everybody if found is not None and one.id == found[0]), None)
+        if found is None or person is None:
+            return None
+        return Likely(called(person, everybody), round(found[1], 3), here is not None and here.id == person.id)
 
     def overrule(self, reference: str, *, used: bool) -> None:
         """Use a face, or leave it out, whatever its verdict; going back to the verdict takes the overruling away."""
@@ -376,6 +390,7 @@ class Desk:
                 knobs=noted.knobs,
                 tries=results,
                 glimpse=self._results.glimpse(photo, job),
+                likely=self._likely(),
                 uncertainty=self._results.uncertainty(),
                 source=self._damaged.source,
                 folder=noted.folder,

@@ -5,22 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine import images
 from engine.errors import EngineError
+from engine.people import IDENTITY_SIZE, SOMEBODY_ELSE, Library, nearest_of, used_faces
 from engine.studio.desk.clerk import Clerk
 from engine.studio.proxies import make_proxy
 from engine.studio.view import DamagedPhoto, FoundFace, found_face, read_found_face
 from engine.workspace import new_id, sha256_file, trash
 
+if TYPE_CHECKING:
+    from engine.faces import Embedding
+
+
+FaceKey = tuple[Path, tuple[tuple[float, float], ...]]
+"""A photo, and the marks of a face in it."""
+
 
 class Damaged:
     """The damaged photo of a desk. For any thread; the clerk's own does what takes long."""
 
-    def __init__(self, clerk: Clerk, previews: Path) -> None:
+    def __init__(self, clerk: Clerk, previews: Path, people: Library) -> None:
         """Take the folder of the previews; `lay_out` shows the photo that is written down."""
-        self._clerk, self._previews = clerk, previews
+        self._clerk, self._previews, self._people = clerk, previews, people
+        self._embedded: dict[FaceKey, Embedding] = {}
+        self._likely: dict[FaceKey, tuple[str, float]] = {}
         self.photo: DamagedPhoto | None = None
         self._coming = 0
 
@@ -28,6 +38,17 @@ class Damaged:
     def coming(self) -> bool:
         """Whether a photo is being read, or its faces are being looked for."""
         return self._coming > 0
+
+    def likely(self) -> tuple[str, float] | None:
+        """Give the id of who the face to restore is nearest to, and the distance; None for nobody that is near."""
+        photo = self.photo
+        if photo is None or not photo.faces:
+            return None
+        return self._likely.get(_key(photo, photo.faces[(photo.chosen or 1) - 1]))
+
+    def look_who(self) -> None:
+        """Begin to look anew whom the faces are near to, since people or faces changed."""
+        self._clerk.hand_over("photo", self._look_who)
 
     def lay_out(self) -> None:
         """Begin to show again the photo that was on the desk when it was last closed."""
@@ -87,6 +108,7 @@ class Damaged:
             self.photo = replace(photo, faces=tuple(faces), chosen=corrected + 1)
             noted["faces"], noted["chosen"] = [asdict(face) for face in faces], corrected + 1
             self._clerk.write()
+        self.look_who()
 
     def _take(self, file: Path, source: str) -> None:
         try:
@@ -128,6 +150,25 @@ class Damaged:
                 self.photo = replace(self.photo, faces=faces)
                 noted["faces"] = [asdict(face) for face in faces]
                 self._clerk.write()
+        self._look_who(photo)
+
+    def _look_who(self, read: images.Photo | None = None) -> None:
+        from engine.faces import cut, embed, face_from_json
+
+        photo = self.photo
+        if photo is None:
+            return
+        # Kept in memory alone: what a face is known by is written nowhere but with the people.
+        known = {key: vector for key, vector in self._embedded.items() if key[0] == photo.file}
+        for face in photo.faces:
+            if (key := _key(photo, face)) not in known:
+                read = read or images.read_photo(photo.file)
+                known[key] = embed(cut(read.pixels, face_from_json(face.face), IDENTITY_SIZE))
+        used = used_faces(self._people)
+        near = {key: nearest_of([vector], used) for key, vector in known.items()}
+        with self._clerk.lock:
+            self._embedded = known
+            self._likely = {key: found for key, found in near.items() if found[1] <= SOMEBODY_ELSE}
 
     def _lay_out(self) -> None:
         noted = self._clerk.noted.photo
@@ -148,6 +189,7 @@ class Damaged:
         with self._clerk.lock:
             if self.photo is None:
                 self.photo = DamagedPhoto(kept, photo.width, photo.height, proxy, faces, noted["chosen"])
+        self._look_who(photo)
 
     def _came(self) -> None:
         with self._clerk.lock:
@@ -156,6 +198,10 @@ class Damaged:
     def _remove(self, file: Path) -> None:
         if file.parent.parent == self._clerk.folder and file.parent.exists():
             trash(file.parent)
+
+
+def _key(photo: DamagedPhoto, face: FoundFace) -> FaceKey:
+    return photo.file, face.marks
 
 
 def chosen_face(photo: DamagedPhoto) -> dict[str, Any] | None:
