@@ -117,9 +117,11 @@ class Desk:
             self.choose_person(likely.person)
 
     def _likely(self) -> Likely | None:
-        found, everybody, here = self._damaged.likely(), self.studio.people.list(), self.person
-        person = next((one for one in everybody if found is not None and one.id == found[0]), None)
-        if found is None or person is None:
+        if (found := self._damaged.likely()) is None:
+            return None
+        everybody, here = self.studio.people.list(), self.person
+        person = next((one for one in everybody if one.id == found[0]), None)
+        if person is None:
             return None
         return Likely(called(person, everybody), round(found[1], 3), here is not None and here.id == person.id)
 
