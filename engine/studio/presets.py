@@ -61,12 +61,6 @@ SHIPPED = (
         {"auto": False, "start": 0.45, "steps": 20},
     ),
     Preset(
-        "likeness",
-        "More like them",
-        "Leans more on the good photos, for a face in which the person is not seen any more.",
-        {"auto": False, "start": 0.3, "identity": 1.3},
-    ),
-    Preset(
         "print",
         "Old print",
         "Keeps the tone, and gives the face as much grain as is round it, so that it stays a photo of its time.",
