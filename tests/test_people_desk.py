@@ -247,3 +247,19 @@ def test_what_was_said_is_taken_back_where_that_is_enough() -> None:
     blurred = face("blurred", used=False, code="blurred")
     assert words_for([blurred, face("plain", used=True), kept], "keep") == ("keep", ("blurred", "plain"))
     assert words_for([blurred], "reject") == (None, ())
+
+
+def test_closing_does_not_wait_until_thousands_of_references_are_laid_out(
+    tmp_path: Path, sample_faces: list[Path]
+) -> None:
+    home = tmp_path / "likeness"
+    many_faces.make(home, sample_faces[:4], 600, person="Anna")
+    with Studio(home, device="cpu") as studio:
+        with closing(Desk(studio)) as desk:
+            desk.choose_person("Anna")
+            done = threading.Event()
+            for _ in range(int(PATIENCE / 0.02)):
+                if desk.view().references:
+                    break
+                done.wait(0.02)
+        assert 0 < len(desk.view().references) < 600

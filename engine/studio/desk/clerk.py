@@ -46,12 +46,15 @@ class Clerk:
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.lock = RLock()
         self.noted = self._read()
+        self.closed = False
+        """Whether what takes long should break off."""
         self._logs = workspace.logs
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="desk")
         self._notices: dict[str, list[str]] = {"references": [], "photo": []}
 
     def close(self) -> None:
         """End the thread after the file that it is at."""
+        self.closed = True
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def write(self) -> None:

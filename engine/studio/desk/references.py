@@ -95,7 +95,7 @@ class References:
         for reference in found:
             shown.append(self._shown(reference))
             with self._clerk.lock:
-                if self._clerk.noted.person != name:
+                if self._clerk.closed or self._clerk.noted.person != name:
                     return
                 if len(shown) > len(self.shown):
                     self.shown = tuple(shown)
