@@ -112,6 +112,7 @@ def extended(page: Page, app: App) -> None:
         start(page)
         page.locator(".lk-history .lk-entry", has_text="Anna").locator(".lk-state.finished").wait_for()
     page.locator(".lk-history .lk-entry", has_text="Anna").click()
+    page.locator(".lk-tuning-head h2", has_text="Anna").wait_for()  # until then it is the tuning shown before
     more = page.get_by_role("button", name=re.compile("^(Extend|Go on)$"))
     more.wait_for()
     if more.inner_text() == "Extend":  # else it was stopped in the midst of that
