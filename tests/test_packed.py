@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from diffusers.models.activations import GEGLU
 from torch import nn
 
 from engine.prior.bundle import Condition, predict
@@ -18,7 +19,7 @@ from engine.prior.diffbir.kinds import Wanted
 from engine.prior.diffbir.load import STORED, load
 from engine.prior.diffbir.storing import NoRoom, mapped, mapped_half, store
 from engine.prior.diffbir.widths import TOY
-from engine.prior.packed import can_pack, held_by, is_packed, keep_layout, pack, refresh
+from engine.prior.packed import can_pack, held_by, is_packed, keep_layout, pack, refresh, unpack
 from engine.tuning.adapters import set_weight, shared_copy, trainable, with_delta
 from engine.tuning.recipe import TextPivot
 from tests import diffbir_files as files
@@ -67,6 +68,32 @@ def test_packed_layers_give_what_plain_ones_give():
     assert [type(m).__bases__[0] for m in packed.children()] == [nn.Conv2d, nn.Module, nn.Linear]
     assert set(packed.state_dict()) == set(plain.state_dict())
     torch.testing.assert_close(packed(GIVEN), plain(GIVEN), rtol=0.02, atol=0.02)
+
+
+@packing
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_packed_gate_gives_what_the_plain_one_gives(bias):
+    torch.manual_seed(3)
+    plain = nn.Sequential(GEGLU(16, 24, bias=bias)).to(torch.bfloat16).eval().requires_grad_(False)
+    packed = copy.deepcopy(plain)
+    pack(packed)
+    assert packed[0].pack is not None and type(packed[0].proj) is nn.Linear, "its blocks are held once"
+    assert set(packed.state_dict()) == set(plain.state_dict())
+    rows = GIVEN.reshape(4, 16, 16)
+    torch.testing.assert_close(packed(rows), plain(rows), rtol=0.02, atol=0.02)
+    assert not torch.equal(packed(rows), plain(rows)), "it rounds less often"
+    with torch.no_grad():
+        for network in (plain, packed):
+            network[0].proj.weight.mul_(-1)
+    assert torch.equal(packed(rows), plain(rows)), "another weight is not the one that was packed"
+    pack(packed)
+    torch.testing.assert_close(packed(rows), plain(rows), rtol=0.02, atol=0.02)
+    unpack(packed)
+    assert type(packed[0]) is GEGLU and torch.equal(packed(rows), plain(rows))
+    start = rows.clone().requires_grad_(True)
+    pack(packed)
+    packed(start).float().square().sum().backward()
+    assert start.grad is not None
 
 
 @packing

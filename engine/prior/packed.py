@@ -14,8 +14,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from diffusers.models.activations import GEGLU
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import Tensor, nn
+
+from engine.prior.attention import is_worthwhile, use_pieces
 
 ROOM = 1 << 30
 """Bytes that `refresh` leaves to all else."""
@@ -24,7 +27,7 @@ ROOM = 1 << 30
 class Pack:
     """A weight in blocks, and which weight it is. Shared by copies of a layer as the weight itself is."""
 
-    def __init__(self, weight: Tensor, blocks: Tensor) -> None:
+    def __init__(self, weight: Tensor, *blocks: Tensor) -> None:
         self.weight, self.state, self.blocks = weight, _state(weight), blocks
 
     def seen_again(self) -> None:
@@ -55,7 +58,7 @@ class PackedLinear(nn.Linear):
         blocks = _blocks(self, input)
         if blocks is None:
             return super().forward(input)
-        made: Tensor = torch.ops.mkldnn._linear_pointwise(input, blocks, self.bias, "none", [], "")
+        made: Tensor = torch.ops.mkldnn._linear_pointwise(input, *blocks, self.bias, "none", [], "")
         return made
 
 
@@ -70,8 +73,30 @@ class PackedConv(nn.Conv2d):
         if blocks is None:
             return super().forward(input)
         made: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            input, blocks, self.bias, self.padding, self.stride, self.dilation, self.groups, "none", [], ""
+            input, *blocks, self.bias, self.padding, self.stride, self.dilation, self.groups, "none", [], ""
         )
+        return made
+
+
+class PackedGEGLU(GEGLU):
+    """A gated layer that may have been packed: what its gate does is done where its two halves are multiplied."""
+
+    pack: Pack | None = None
+
+    @property
+    def weight(self) -> Tensor:
+        """Give the weight of both halves, `(2 * out, in)`."""
+        return self.proj.weight
+
+    def forward(self, hidden_states: Tensor, *given: Any, **named: Any) -> Tensor:
+        """Do what the plain layer does."""
+        blocks = _blocks(self, hidden_states)
+        if blocks is None:
+            return super().forward(hidden_states, *given, **named)
+        both: Tensor | None = getattr(self.proj, "bias", None)
+        bias, gate_bias = (None, None) if both is None else both.chunk(2)
+        gate = torch.ops.mkldnn._linear_pointwise(hidden_states, blocks[1], gate_bias, "gelu", [], "none")
+        made: Tensor = torch.ops.mkldnn._linear_pointwise.binary(hidden_states, gate, blocks[0], bias, "mul")
         return made
 
 
@@ -110,19 +135,23 @@ def can_pack() -> bool:
 
 
 def pack(network: nn.Module) -> None:
-    """Pack a network's linear layers and convolutions that are in bfloat16; `can_pack` says whether it may be done.
+    """Pack a network's layers that are in bfloat16; `can_pack` says whether it may be done.
 
-    The weights stay what they are, beside their blocks. A layer whose blocks are up to date is passed by.
+    The weights stay what they are, beside their blocks. A layer whose blocks are up to date is passed by. Attention
+    is computed by `engine.prior.attention` where that is faster.
     """
+    if is_worthwhile():
+        use_pieces(network)
     layer: Any
+    gated = {id(layer.proj) for layer in network.modules() if isinstance(layer, GEGLU)}
     with torch.no_grad():
         for layer in network.modules():
-            kind = _KINDS.get(type(layer))
+            kind = _KINDS.get(type(layer)) if id(layer) not in gated else None
             if kind is None or not _is_packable(layer):
                 continue
             layer.__class__ = kind
             if layer.pack is None or not layer.pack.of(layer.weight):
-                layer.pack = Pack(layer.weight, _in_blocks(layer))
+                layer.pack = Pack(layer.weight, *_in_blocks(layer))
 
 
 _KINDS: dict[type, type] = {
@@ -130,6 +159,8 @@ _KINDS: dict[type, type] = {
     PackedLinear: PackedLinear,
     nn.Conv2d: PackedConv,
     PackedConv: PackedConv,
+    GEGLU: PackedGEGLU,
+    PackedGEGLU: PackedGEGLU,
 }
 
 
@@ -148,7 +179,8 @@ def refresh(network: nn.Module) -> None:
 
 def unpack(network: nn.Module) -> None:
     """Make a network's packed layers plain ones again; their weights never were anything else."""
-    plain: dict[type, type] = {PackedLinear: nn.Linear, PackedConv: nn.Conv2d}
+    use_pieces(network, on=False)
+    plain: dict[type, type] = {PackedLinear: nn.Linear, PackedConv: nn.Conv2d, PackedGEGLU: GEGLU}
     layer: Any
     for layer in network.modules():
         if type(layer) in plain:
@@ -177,22 +209,26 @@ def held_by(network: nn.Module, fresh: Mapping[str, Tensor]) -> None:
 
 
 def _is_packable(layer: Any) -> bool:
+    if isinstance(layer, GEGLU):
+        return type(layer.proj) is nn.Linear and _is_packable(layer.proj)
     if layer.weight.dtype != torch.bfloat16 or layer.weight.device.type != "cpu":
         return False
     return isinstance(layer, nn.Linear) or (layer.padding_mode == "zeros" and not isinstance(layer.padding, str))
 
 
-def _in_blocks(layer: Any) -> Tensor:
+def _in_blocks(layer: Any) -> tuple[Tensor, ...]:
     weight: Tensor = layer.weight.detach()
+    if isinstance(layer, GEGLU):
+        return tuple(torch.ops.mkldnn._reorder_linear_weight(half.contiguous(), None) for half in weight.chunk(2))
     if isinstance(layer, nn.Linear):
-        return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
+        return (torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None),)
     # A picture of that size is only a hint; others work as well.
     shape = [1, weight.shape[1] * layer.groups, 32, 32]
     how = layer.padding, layer.stride, layer.dilation, layer.groups, shape
-    return torch.ops.mkldnn._reorder_convolution_weight(weight, *how)
+    return (torch.ops.mkldnn._reorder_convolution_weight(weight, *how),)
 
 
-def _blocks(layer: PackedLinear | PackedConv, given: Tensor) -> Tensor | None:
+def _blocks(layer: PackedLinear | PackedConv | PackedGEGLU, given: Tensor) -> tuple[Tensor, ...] | None:
     """Give a layer's blocks where they may be used, else None."""
     known = layer.pack
     if known is None or given.dtype != torch.bfloat16 or not known.of(layer.weight):
