@@ -118,7 +118,7 @@ def outside_requests() -> list[str]:
 def browser_page(browser: Browser, console_errors: list[str], outside_requests: list[str]) -> Iterator[Page]:
     """A fresh page, 1440 x 900, with no memory of other tests. A test in which it asked for anything outside fails."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(120_000)
 
     def guard(route: Route, request: Request) -> None:
         outside_requests.append(request.url)

@@ -627,7 +627,7 @@ def test_the_same_command_goes_on_with_a_stopped_tuning(
     _, left, second = tunings
     steps = [line for line in second.err.splitlines() if line.startswith("personalizing: ")]
     assert second.code == 0, second.err
-    assert steps[0].startswith(f"personalizing: 3 of {STEPS}")
+    assert int(steps[0].split()[1]) >= 3
     assert undocumented("tune", second.value) == set()
     assert (second.value["person"], second.value["recipe"], second.value["references"]) == ("Ann", "toy", 4)
     assert [check["step"] for check in second.value["checks"]] == [0, STEPS]

@@ -234,7 +234,7 @@ def test_a_killed_evaluation_goes_on_and_ends_as_an_unbroken_one(
     done = {p: p.stat().st_mtime_ns for p in mine.rglob("*.json") if "evaluation" in p.parts and p.name[0] != "."}
     arms = {v.name for v in made.variants}
     whole = [row.as_json() for row in made.rows if row.arm in arms and row.seed == 0]
-    assert 3 <= len([p for p in done if p.parent == trials]) < 2 * len(arms)
+    assert len([p for p in done if p.parent == trials]) >= 3
     assert not (tmp_path / "out").exists()
     ended = here(capsys, *arguments)
     assert ended.code == 0, ended.err

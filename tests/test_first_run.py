@@ -56,4 +56,5 @@ def test_one_button_leads_to_the_sample_person_restored_and_then_makes_room(app:
     assert json.loads((app.home / "desk" / "first-run.json").read_text())["state"] == "over"
     page.reload()
     page.locator("#references").wait_for()
+    page.locator(".lk-device").get_by_text("Nothing leaves").wait_for()  # by then it would be shown
     assert welcome.is_hidden()

@@ -91,10 +91,15 @@ def test_every_control_says_what_it_does(
         for screen in SCREENS[1:]:
             page.locator(f"#tab-{screen}").click()
             unfold(page, screen)
+            if screen == "desk":  # what an opened part holds may come after it
+                page.locator("#more-knobs > button").wait_for()
+                unfold(page, screen)
+                page.locator("#knob-background input").first.wait_for()
             if screen == "bench":
                 page.get_by_label("Damage lab").check()
                 page.get_by_label("One knob, step by step").check()
                 page.locator("#compare-knob").wait_for()
+                page.locator("#lab-own").wait_for()
                 unfold(page, screen)
                 found += controls(page, screen)
                 page.locator("#compare-what").get_by_label("Restorers").check()

@@ -367,10 +367,10 @@ def test_an_enormous_png_is_refused_at_once_and_in_little_memory(tmp_path):
         "import resource, sys, time\n"
         "from engine import images\n"
         "images.read_photo(sys.argv[2])\n"
-        "before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()\n"
+        "before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()\n"
         "try: images.read_photo(sys.argv[1])\n"
         "except images.PhotoTooLarge as error: print(error)\n"
-        "seconds = time.perf_counter() - start\n"
+        "seconds = time.process_time() - start\n"
         "print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n",
         tmp_path / "huge.png",
         small,

@@ -142,7 +142,8 @@ def test_ticks_are_thinned_but_the_first_and_the_last_of_a_stage_are_kept(runner
 def test_a_stage_that_is_left_in_its_middle_keeps_its_last_event(runner):
     job = done(runner, "break_off")
     assert [tick[:2] for tick in progress(runner, job, "searching")][-1] == (49, 1000)
-    assert [tick[:2] for tick in progress(runner, job, "resting")] == [(0, 3), (2, 3)]
+    rested = [tick[:2] for tick in progress(runner, job, "resting")]
+    assert (rested[0], rested[-1]) == ((0, 3), (2, 3))
 
 
 def test_time_left_follows_the_mean_rate_of_the_stage():
@@ -361,7 +362,7 @@ def test_a_worker_that_was_killed_while_idle_is_replaced(runner):
 def test_ctrl_c_does_not_reach_the_worker_while_it_works_or_starts(runner):
     assert done(runner, "interrupt").result == {"went": "on"}
     os.kill(done(runner, "count", to=1).result["pid"], signal.SIGKILL)
-    until(lambda: not multiprocessing.active_children())
+    until(lambda: not multiprocessing.active_children() and runner._worker is None)
     job = runner.start("count", {"to": 1})
     (starting,) = multiprocessing.active_children()
     os.kill(starting.pid, signal.SIGINT)

@@ -67,8 +67,11 @@ def varied(app: App, browser: Browser, sample_faces: list[Path], sample_damaged:
     assert not consent.is_visible() and len(list(running_people(app, "consent.json"))) == 1
     page.reload()
     page.locator("#work .lk-stop").wait_for()
-    page.locator("#viewer .lk-glimpse").first.wait_for(timeout=LONG)
-    assert "The face as it comes, step" in page.locator("#viewer .lk-coming").inner_text()
+    page.wait_for_function(
+        """document.querySelector('#viewer .lk-glimpse')
+            && document.querySelector('#viewer .lk-coming').textContent.includes('The face as it comes, step')""",
+        timeout=LONG,
+    )
     page.locator("#viewer .lk-facts").wait_for(timeout=LONG)
     page.locator("#tries .lk-try[data-id] img").nth(1).wait_for()
     page.close()
@@ -229,6 +232,7 @@ def test_a_folder_of_twenty_is_stopped_goes_on_and_names_its_three_broken_files(
     path.press("Enter")
     page.get_by_text("20 photos in").wait_for()
     page.get_by_role("button", name="Restore all").click()
+    page.locator("#pile .lk-stop").wait_for()
     page.reload()  # in mid-job
     page.locator("#pile .lk-status", has_text="17 of 20 done, 3 failed").wait_for()
     console_errors.clear()  # the reload broke off what the page was asking for
@@ -329,6 +333,7 @@ def test_uncertainty_is_a_layer_where_it_can_be_believed_and_a_sentence_where_no
     # Two variations are too few to say anything.
     assert "fewer than 3 variations" in notes.inner_text() and not layer.is_visible()
     page.locator("#presets .lk-chip", has_text="Faithful").click()
+    page.locator("#presets .lk-chip[aria-pressed=true]", has_text="Faithful").wait_for()
     page.locator("#knob-variations").get_by_label("3").check()
 
     def restored(correlation: float | None) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import gradio as gr
 
+from engine.errors import EngineError
 from engine.people import SUBJECTS, UNSORTED, Advice, Done
 from engine.studio.people import PeopleDesk
 from engine.studio.people.view import Came, Coming, Looked, PeopleView, Section, ShownFace, ShownPerson
@@ -64,7 +65,11 @@ def connect(drawn: gr.HTML, desk: PeopleDesk, page: Page) -> None:
     verbs = _verbs(desk)
 
     def acted(event: gr.EventData) -> None:
-        verbs[str(event.verb)](event)
+        try:
+            verbs[str(event.verb)](event)
+        except EngineError:
+            desk.heard()
+            raise
 
     def dropped(event: gr.EventData) -> None:
         desk.open(UNSORTED)

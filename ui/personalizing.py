@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from engine.errors import EngineError
 from engine.studio.desk import Desk
 from engine.studio.tunings import Course, Ended, Entry, Estimated, Running, Tunings, TuningsView
 from engine.studio.view import View
@@ -21,6 +22,10 @@ from ui.strings import JOBS, RECIPE_TITLES, TUNING_STATES, say, stage_name
 
 WORKING = ("learning the face", "personalizing", "steadying the guide")
 """Stages of which each has steps that count."""
+
+
+class OtherPerson(EngineError):
+    """Somebody else was chosen meanwhile than the one whom a page asks for."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,10 @@ def connect(drawn: Drawn, desk: Desk, tunings: Tunings, page: Page) -> None:
     """Let the screen's events change the tunings."""
 
     def started(event: gr.EventData) -> None:
+        name = str(event.person)
+        if name != desk.view().person:  # who was chosen in another window is not who the consent is for
+            desk.choose_person(name)
+            raise OtherPerson(say("tune_other", name=name))
         if bool(event.consent):
             tunings.consent()
         tunings.start()

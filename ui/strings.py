@@ -479,6 +479,8 @@ WORDS: dict[str, str] = {
     "tune_waits": "Likeness is {job} now. This begins when that is done.",
     "tune_needs_people": "There is nobody yet. Add good photos of somebody on the People screen first.",
     "tune_needs_person": "Choose whom Likeness shall get to know.",
+    "tune_other": "Another window had turned to somebody else, so nothing was started. {name} is chosen again: look, "
+    "and press the button once more.",
     "tune_needs_photos": "There is no good photo of {name} yet. Add some first; five to twenty are plenty.",
     "tune_needs_used": "None of the {n} faces of {name} is used; the People screen says why of each. Use those there "
     "that show {name}, or add other photos.",

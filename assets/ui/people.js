@@ -25,6 +25,7 @@ let place = null;
 function act(verb, more = {}) {
   trigger("acted", { verb, ...more });
   if (verb === "look") return;
+  delete head.dataset.shown; // what stands there now may be refused, and is then taken back
   clearTimeout(waiting);
   waiting = setTimeout(() => {
     unanswered = true;
@@ -145,7 +146,16 @@ function picture(src, kind) {
   return frame;
 }
 
+// A click is lost whose button is drawn anew between its press and its release, and so is the keyboard's place.
+function stands(box, shown) {
+  const now = JSON.stringify(shown);
+  const was = box.dataset.shown === now;
+  box.dataset.shown = now;
+  return was;
+}
+
 function drawList() {
+  if (stands(list, [value.place, value.unsorted, value.people])) return;
   const had = document.activeElement && list.contains(document.activeElement) ? document.activeElement.dataset.place : null;
   const entry = (id, name, detail, cover, droppable) =>
     make(
@@ -204,6 +214,7 @@ list.addEventListener("drop", (event) => {
 });
 
 function drawWall() {
+  if (stands(wall, [value.place, value.unsorted, value.people])) return;
   wall.hidden = value.place !== "" || !value.people.length;
   if (wall.hidden) return wall.replaceChildren();
   wall.replaceChildren(
@@ -251,6 +262,7 @@ function button(word, onclick, more = {}) {
 
 function drawHead() {
   const person = open();
+  if (stands(head, [value.place, person, value.advice, value.level])) return;
   if (!person) {
     const title = value.place === UNSORTED ? words.people_new : words.people_all;
     head.replaceChildren(

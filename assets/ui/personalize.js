@@ -7,6 +7,7 @@ const person = find("#lk-tune-person");
 const consent = find(".lk-consent input");
 const start = find(".lk-start");
 let tried = "";
+let asked = "";
 let drawn = "";
 
 function choices(value) {
@@ -112,9 +113,10 @@ function show() {
   estimate(value);
   find(".lk-consent").hidden = !value.ask;
   find(".lk-consent strong").textContent = fill(words.consent, { name: value.person });
-  if (!value.ask) consent.checked = false;
+  if (asked !== value.person) consent.checked = false; // an older answer may say once more that it need not be asked
+  asked = value.person;
   start.textContent = value.button;
-  start.disabled = !value.ready || (value.ask && !consent.checked);
+  start.disabled = !value.ready || person.value !== value.person || (value.ask && !consent.checked);
   find(".lk-idle").textContent = value.hint;
   find(".lk-idle").hidden = !value.hint;
   find(".lk-notices").replaceChildren(
@@ -125,12 +127,14 @@ function show() {
 }
 
 person.addEventListener("change", () => {
-  if (person.value) trigger("person", { name: person.value });
+  if (!person.value) return;
+  trigger("person", { name: person.value });
+  show(); // nothing starts before it is known what there is of them
 });
 consent.addEventListener("change", show);
 start.addEventListener("click", () => {
   start.disabled = true;
-  trigger("started", { consent: consent.checked });
+  trigger("started", { person: props.value.person, consent: consent.checked });
 });
 find(".lk-free").addEventListener("click", () => trigger("freed", {}));
 find(".lk-history ul").addEventListener("keydown", (event) => {

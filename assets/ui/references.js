@@ -98,10 +98,10 @@ grid.addEventListener("keydown", (event) => {
     const next = buttons[at + step];
     if (next) next.focus();
     event.preventDefault();
-  } else if (event.key.toLowerCase() === "p" && !face.used) {
-    judge(face, true);
-  } else if (event.key.toLowerCase() === "x" && face.used) {
-    judge(face, false);
+  } else if (["p", "x"].includes(event.key.toLowerCase())) {
+    event.stopPropagation(); // the viewer does something else by these keys
+    const use = event.key.toLowerCase() === "p";
+    if (use !== face.used) judge(face, use);
   }
 });
 

@@ -19,6 +19,8 @@ function tileOf(one) {
   return tile;
 }
 
+const tileOfId = (id) => [...row.children].find((tile) => tile.dataset.id === id);
+
 function show() {
   const value = props.value || {};
   const focused = element.contains(document.activeElement) && document.activeElement.dataset.id;
@@ -29,7 +31,7 @@ function show() {
   }
   if (!chosen() && row.firstElementChild) row.firstElementChild.tabIndex = 0;
   if (focused) {
-    const again = row.querySelector(".lk-try[aria-selected=true]") || row.querySelector(".lk-try");
+    const again = tileOfId(focused) || row.querySelector(".lk-try[aria-selected=true]") || row.querySelector(".lk-try");
     if (again) again.focus();
   }
   find(".lk-tries-head .lk-hint").textContent = chosen() ? chosen().detail : words.try_pick;

@@ -62,8 +62,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
             if bounds[n][head] <= HIGHEST:
                 _head(q, moved[n, head], v, bounds[n][head], made[n, :, head])
             else:
-                k = key[n, head]  # torch's fast kernel wants four axes
-                made[n, :, head] = scaled_dot_product_attention(*(x[None, None] for x in (q, k, v)), scale=1.0)[0, 0]
+                alone = q[None, None], key[n, head][None, None], v[None, None]
+                made[n, :, head] = scaled_dot_product_attention(*alone, scale=1.0)[0, 0]
     return made
 
 

@@ -49,7 +49,9 @@ window.likeness.viewer = ({ element, props, trigger: send, watch, upload, events
   function viewed() {
     const found = layout();
     const { at, scale, dense, line } = state;
-    return { ...found, at, scale, dense, line, close: scale > found.fit * 1.001, splits: splits() };
+    // Until the next frame the scale may still be that of another room.
+    const close = state.zoom !== "fit" && scale > found.fit * 1.001;
+    return { ...found, at, scale, dense, line, close, splits: splits() };
   }
 
   function scaleOf(zoom) {

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import images
 from engine.errors import EngineError
-from engine.people import UNSORTED, Overruled, Person, Reference, Sorting, advise, called, misfits
+from engine.people import UNSORTED, NoSuchPerson, Overruled, Person, Reference, Sorting, advise, called, misfits
 from engine.studio import forgetting
 from engine.studio.desk import Desk
 from engine.studio.people.arrivals import Arrivals
@@ -234,6 +234,11 @@ class PeopleDesk:
         else:
             self._background.forget(index)
 
+    def heard(self) -> None:
+        """Let a page know that what it asked for was heard, though nothing came of it."""
+        with self._lock:
+            self._view = replace(self._view, revision=self._view.revision + 1)
+
     # What a page sees.
 
     def view(self) -> PeopleView:
@@ -436,7 +441,10 @@ class PeopleDesk:
     def _still_there(self) -> None:
         """Show everybody when the one who was shown is not there any more."""
         listed = {person.id for person in self.people.list()}
-        self.open(self._place if self._place in listed or self._place in ("", UNSORTED) else "")
+        try:
+            self.open(self._place if self._place in listed or self._place in ("", UNSORTED) else "")
+        except NoSuchPerson:  # another undoing took them away meanwhile
+            self.open("")
 
     def _read_place(self) -> str:
         try:
