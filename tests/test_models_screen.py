@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import socket
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ import pytest
 
 from engine import weights
 from engine.jobs.record import new_job, write_job
-from engine.people import delete_everything
+from engine.people import NothingOfTheDeleted, delete_everything
 from engine.progress import SilentReport
 from engine.studio import Studio, preparing
 from engine.studio.diagnostics import LOCAL, SOMEBODY, private
@@ -384,6 +386,36 @@ def test_deleting_a_person_takes_what_other_rooms_keep_of_them_and_leaves_others
     assert len(list(workspace.jobs.glob("job-*"))) == 1
     assert len(list(workspace.logs.glob("job-*.log"))) == 1
     assert [file.stem for file in (workspace.cache / "previews").iterdir()] == [people.references(ben)[0].id]
+
+
+def test_work_that_ends_after_a_deletion_writes_nothing_of_the_person_into_the_log(workspace: Workspace) -> None:
+    people = preparing.library(workspace)
+    anna, ben = people.create("Anna"), people.create("Ben")
+    log, written = logging.getLogger("tests.late"), StringIO()
+    handler = logging.StreamHandler(written)
+    handler.addFilter(NothingOfTheDeleted(workspace.people))
+    log.addHandler(handler)
+
+    def late() -> None:
+        for person in (anna, ben):
+            folder = workspace.people / person.id
+            log.warning("a face has no picture: there is no folder %s. Make it first; %s.", folder / "crops", folder)
+            try:
+                (folder / "crops" / "none.jpg").read_bytes()
+            except OSError:
+                log.exception("it could not be read")
+        log.warning("something else in %s", workspace.people)
+
+    try:
+        late()
+        assert written.getvalue().count(anna.id) == written.getvalue().count(ben.id) >= 2
+        delete_everything(workspace, people, anna, SilentReport())
+        written.truncate(0)
+        late()
+    finally:
+        log.removeHandler(handler)
+    assert anna.id not in written.getvalue()
+    assert written.getvalue().count(ben.id) >= 2 and "something else" in written.getvalue()
 
 
 def test_what_mentions_the_person_elsewhere_is_reported(workspace: Workspace) -> None:

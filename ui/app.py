@@ -80,7 +80,7 @@ def serve(studio: Studio, *, port: int = 7860, open_browser: bool = True, defaul
     check_environment()
     with ExitStack() as opened:
         opened.callback(studio.runner.close)
-        opened.enter_context(_logged(studio.workspace.logs / "page.log"))
+        opened.enter_context(_logged(studio.workspace.logs / "page.log", studio.workspace.people))
         desk = opened.enter_context(_desk_of(studio))
         library = PeopleDesk(desk)
         opened.callback(library.close)
@@ -315,11 +315,14 @@ def _rooms_of(desk: Desk, recipe_name: str) -> Generator[Rooms]:
 
 
 @contextmanager
-def _logged(file: Path) -> Generator[None]:
-    """Write warnings and tracebacks to a file while the page is served."""
+def _logged(file: Path, people: Path) -> Generator[None]:
+    """Write warnings and tracebacks to a file while the page is served, none of somebody who is deleted."""
+    from engine.people import NothingOfTheDeleted
+
     handler = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8", delay=True)
     handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(NothingOfTheDeleted(people))
     logging.getLogger().addHandler(handler)
     try:
         yield

@@ -13,7 +13,7 @@ with the person.
 from __future__ import annotations
 
 from engine.people.advice import Advice, advise
-from engine.people.deletion import Deleted, delete_everything
+from engine.people.deletion import Deleted, NothingOfTheDeleted, delete_everything
 from engine.people.intake import Taken, take_in
 from engine.people.journal import Done, Move
 from engine.people.library import (
@@ -67,6 +67,7 @@ __all__ = [
     "NameRefused",
     "NoSuchPerson",
     "NoSuchReference",
+    "NothingOfTheDeleted",
     "Overruled",
     "Person",
     "PersonDamaged",

@@ -7,7 +7,10 @@ for the browser. They are known by marks that nobody else has: the person's id, 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
+import traceback
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +28,26 @@ MOST_READ = 20_000_000
 READ = frozenset({".json", ".jsonl", ".log", ".txt"})
 TRACES = ("jobs", "logs", "runs", "cache")
 """Folders in which whatever bears a mark goes with the person."""
+
+
+class NothingOfTheDeleted(logging.Filter):
+    """Keeps out of a log what is said of a folder of somebody who was deleted meanwhile.
+
+    Work in the background may find a face gone after the search for what is left, and would put its name there again.
+    """
+
+    def __init__(self, people: Path) -> None:
+        """Watch over that folder of people's folders."""
+        super().__init__()
+        self._people = people
+        self._named = re.compile(re.escape(str(people)) + r"[/\\]([\w-]+)")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a record may be written."""
+        text = record.getMessage()
+        if record.exc_info:
+            text += "".join(traceback.format_exception(*record.exc_info))
+        return all((self._people / name).exists() for name in self._named.findall(text))
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,8 @@ class Pictures:
         from engine.faces import cut
 
         folder = self._studio.people.places.folder(place)
-        (folder / "crops").mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileNotFoundError):  # who was deleted meanwhile needs none
+            (folder / "crops").mkdir(mode=0o700, exist_ok=True)
         made, began = 0, time.monotonic()
         for face in faces:
             crop = folder / "crops" / f"{face.id}.jpg"
@@ -109,7 +110,8 @@ class Pictures:
                     images.save_photo(cut(pixels, face.face, CROP_SIZE).pixels, crop, quality=CROP_QUALITY)
                 made += 1
             except EngineError as error:
-                log.warning("face %s has no picture: %s", face.id, error)
+                if (folder / "references" / f"{face.id}.json").exists():  # else it was deleted meanwhile
+                    log.warning("face %s has no picture: %s", face.id, error)
             if self._background.closed:
                 return
             if time.monotonic() - began > SHOWN_SECONDS:
