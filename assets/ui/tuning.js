@@ -7,7 +7,7 @@ const PICTURES = ["all", "damaged", "restored", "true"];
 const PLACES = { damaged: "0%", restored: "50%", true: "100%" };
 const ROOM = { left: 44, right: 14, top: 12, bottom: 22 };
 let running = "";
-let last = null;
+let looked = false;
 const heard = new Set(); // an older answer may come after a newer one, and nothing is told twice
 let titled = false;
 
@@ -270,13 +270,13 @@ function outside({ work, ended }) {
   const now = work ? work.job : "";
   const over = ended ? ended.job : "";
   // What ended since the last look, even where it began since then too; else what is gone with its person.
-  const fresh = last !== null && over && !heard.has(over);
+  const fresh = looked && over && !heard.has(over);
   const gone = running && now !== running && over !== running && !heard.has(running);
   if ((fresh || gone) && window.Notification && Notification.permission === "granted") {
     new Notification(words.app, { body: fresh ? ended.text : words.notify_over, tag: fresh ? over : running });
   }
-  if (over) heard.add(over);
-  last = over || last || "";
+  heard.add(over);
+  looked = true;
   running = now;
 }
 

@@ -110,8 +110,7 @@ class Pictures:
                     images.save_photo(cut(pixels, face.face, CROP_SIZE).pixels, crop, quality=CROP_QUALITY)
                 made += 1
             except EngineError as error:
-                if (folder / "references" / f"{face.id}.json").exists():  # else it was deleted meanwhile
-                    log.warning("face %s has no picture: %s", face.id, error)
+                log.warning("face %s has no picture: %s", face.id, error)
             if self._background.closed:
                 return
             if time.monotonic() - began > SHOWN_SECONDS:
